@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { bindingIdSchema } from './binding.ts';
+import { clientPolicySchema } from './policy.ts';
+import { nodeAddressSchema, nodeIdSchema, ulidSchema } from './presence.ts';
+
+const portSchema = z.int().min(1).max(65_535);
+
+/** Public half of a key as JWK (RFC 7517); only EC P-256 is used. */
+export const ecPublicJwkSchema = z.object({
+  kty: z.literal('EC'),
+  crv: z.literal('P-256'),
+  x: z.string().min(1).max(64),
+  y: z.string().min(1).max(64),
+  kid: z.string().optional(),
+  alg: z.string().optional(),
+  use: z.string().optional(),
+});
+
+export const jwksSchema = z.object({ keys: z.array(ecPublicJwkSchema) });
+
+/** Body of `POST /relay/v1/register`. */
+export const registerRequestSchema = z.object({
+  public_jwk: ecPublicJwkSchema,
+  /**
+   * JWT (ES256) signed with the node key: `aud` `tunnox-register`, `iat`, `jti`. More than five minutes of clock
+   * difference is answered with `clock_skew`; a `jti` counts once.
+   */
+  assertion: z.string().max(4096),
+  /** Needed by a key that is not yet registered. */
+  join_token: z.string().max(256).optional(),
+  region: z.string().max(32).default('default'),
+  /** Address under which visitors and agents reach this relay. */
+  public_address: z.string().max(255),
+  /** Address for other relays; the public one if absent. */
+  internal_address: z.string().max(255).optional(),
+  ports: z.object({
+    agent_tcp: portSchema,
+    agent_ws: portSchema,
+    http: portSchema,
+    https: portSchema,
+    bridge: portSchema,
+    metrics: portSchema,
+    /** Pool of public TCP and UDP ports, both ends included. */
+    public_from: portSchema,
+    public_to: portSchema,
+  }),
+  version: z.string().max(64),
+});
+
+export const registerAnswerSchema = z.object({
+  node_id: nodeIdSchema,
+  incarnation: ulidSchema,
+  group: z.string(),
+  /** Bearer token for every other /relay/v1 call, bound to node and incarnation. */
+  token: z.string(),
+  token_expires_at: z.iso.datetime(),
+  lease_ms: z.int(),
+  base_domains: z.array(z.string()),
+  ticket_keys: jwksSchema,
+  peers: z.array(nodeAddressSchema),
+});
+
+const attachedClientSchema = z.object({
+  client_id: z.int(),
+  instance_id: ulidSchema,
+  connect_seq: z.int().min(1),
+});
+
+/** Body of `POST /relay/v1/attach`: 100 clients at most. */
+export const attachRequestSchema = z.object({
+  clients: z
+    .array(
+      attachedClientSchema.extend({
+        generation: z.int().min(1),
+        /** `attach`: the agent has just connected; `announce`: it is still here (after a lost lease), never outbids. */
+        mode: z.enum(['attach', 'announce']),
+      }),
+    )
+    .max(100),
+});
+
+/** Why a client may not (or no longer) be attached. */
+export const closeCodeSchema = z.enum(['replaced', 'disabled', 'deleted', 'claimed', 'stale_ticket', 'disconnected']);
+
+export const attachAnswerSchema = z.object({
+  results: z.array(
+    z.discriminatedUnion('outcome', [
+      z.object({ client_id: z.int(), outcome: z.literal('accepted'), policy: clientPolicySchema }),
+      z.object({ client_id: z.int(), outcome: z.literal('refused'), code: closeCodeSchema, message: z.string() }),
+    ]),
+  ),
+});
+
+export const detachRequestSchema = z.object({ clients: z.array(attachedClientSchema).max(100) });
+
+/** Body of `POST /relay/v1/usage`: counts since the last report, applied once for each (incarnation, sequence). */
+export const usageRequestSchema = z.object({
+  incarnation: ulidSchema,
+  sequence: z.int().min(1),
+  entries: z
+    .array(
+      z.object({
+        binding_id: bindingIdSchema,
+        client_id: z.int(),
+        user_id: z.int().nullable(),
+        /** Visitor → target. */
+        bytes_in: z.int().min(0),
+        /** Target → visitor. */
+        bytes_out: z.int().min(0),
+        connections: z.int().min(0),
+      }),
+    )
+    .max(1000),
+});
+
+export const usageAnswerSchema = z.object({
+  allowances: z.array(z.object({ user_id: z.int(), traffic_remaining_bytes: z.int().nullable() })),
+});
+
+/** Messages of the control plane on the session WebSocket. All but `resync` carry a `seq` and are acknowledged. */
+export const nodeMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('policy'), seq: z.int(), policy: clientPolicySchema }),
+  z.object({
+    type: z.literal('close_client'),
+    seq: z.int(),
+    client_id: z.int(),
+    /** Only this instance; null: whichever is attached. */
+    instance_id: ulidSchema.nullable(),
+    /** With an instance: only its connects up to this one; null: any. */
+    connect_seq: z.int().nullable(),
+    code: closeCodeSchema,
+    message: z.string(),
+  }),
+  z.object({ type: z.literal('peers'), seq: z.int(), peers: z.array(nodeAddressSchema) }),
+  z.object({ type: z.literal('keys'), seq: z.int(), ticket_keys: jwksSchema }),
+  z.object({ type: z.literal('drain'), seq: z.int(), deadline_ms: z.int() }),
+  /** A newer incarnation of this node is registered: stop. */
+  z.object({ type: z.literal('superseded'), seq: z.int() }),
+  /** Messages were lost: announce every attached client again. */
+  z.object({ type: z.literal('resync') }),
+]);
+
+/** Messages of a relay on the session WebSocket. `ping` and `pong` are bare text frames, answered without waking. */
+export const relayMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ack'), seq: z.int() }),
+  z.object({
+    type: z.literal('config_applied'),
+    client_id: z.int(),
+    version: z.int(),
+    problems: z.array(z.object({ binding_id: z.string(), code: z.string(), message: z.string().max(500) })).max(1000),
+  }),
+  z.object({
+    type: z.literal('load'),
+    clients: z.int(),
+    tunnels: z.int(),
+    /** 0 to 1. */
+    cpu: z.number(),
+    memory_bytes: z.int(),
+    bandwidth_bytes_per_s: z.number(),
+  }),
+  z.object({ type: z.literal('draining') }),
+  z.object({ type: z.literal('leaving') }),
+]);
+
+export type RegisterRequest = z.infer<typeof registerRequestSchema>;
+export type RegisterAnswer = z.infer<typeof registerAnswerSchema>;
+export type AttachRequest = z.infer<typeof attachRequestSchema>;
+export type AttachAnswer = z.infer<typeof attachAnswerSchema>;
+export type DetachRequest = z.infer<typeof detachRequestSchema>;
+export type UsageRequest = z.infer<typeof usageRequestSchema>;
+export type UsageAnswer = z.infer<typeof usageAnswerSchema>;
+export type NodeMessage = z.infer<typeof nodeMessageSchema>;
+export type RelayToNodeMessage = z.infer<typeof relayMessageSchema>;
+export type CloseCode = z.infer<typeof closeCodeSchema>;
+export type EcPublicJwk = z.infer<typeof ecPublicJwkSchema>;
+export type Jwks = z.infer<typeof jwksSchema>;
