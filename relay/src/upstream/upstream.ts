@@ -15,6 +15,23 @@ export interface TunnelRequest {
 }
 
 /**
+ * Bytes of one tunnel. Whoever moves the bytes adds to it (a plain addition for each chunk); who reads it is the
+ * agent's relay. A bridged tunnel has one at each relay, only the agent's relay reports its own.
+ */
+export interface Meter {
+  /** Visitor → target. */
+  bytesIn: number;
+  /** Target → visitor. */
+  bytesOut: number;
+}
+
+/** An open tunnel: bytes both ways, half-close by `end()`. Closed by its stream. */
+export interface Tunnel {
+  readonly stream: Duplex;
+  readonly meter: Meter;
+}
+
+/**
  * One place that can serve a binding: an agent attached here, or a peer relay. The proxy sees no difference.
  */
 export interface Upstream {
@@ -31,5 +48,5 @@ export interface Upstream {
    *
    * @throws {TunnelRefused} with the cause. Nothing of the visitor's bytes has been sent yet.
    */
-  open(request: TunnelRequest, signal: AbortSignal): Promise<Duplex>;
+  open(request: TunnelRequest, signal: AbortSignal): Promise<Tunnel>;
 }
