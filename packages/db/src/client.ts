@@ -1,0 +1,26 @@
+import { neon, neonConfig } from '@neondatabase/serverless';
+import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http';
+
+/**
+ * Postgres as the Worker sees it: single statements and non-interactive transactions (`batch`) over HTTP. There is no
+ * connection to hold, so nothing to close.
+ */
+export type Database = NeonHttpDatabase;
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host/database`. */
+  url: string;
+  /** URL of a Neon-compatible gateway's `/sql`; absent: Neon's own for the host in `url`. */
+  fetchEndpoint?: string | undefined;
+  /** Time-out of one statement or transaction in milliseconds. */
+  timeoutMs: number;
+}
+
+/** Opens the database over Neon's HTTP protocol. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const { fetchEndpoint, timeoutMs } = options;
+  neonConfig.fetchFunction = (input: RequestInfo, init?: RequestInit) =>
+    fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+  if (fetchEndpoint !== undefined) neonConfig.fetchEndpoint = () => fetchEndpoint;
+  return drizzle({ client: neon(options.url), casing: 'snake_case' });
+}
