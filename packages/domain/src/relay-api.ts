@@ -28,6 +28,11 @@ export const registerRequestSchema = z.object({
   assertion: z.string().max(4096),
   /** Needed by a key that is not yet registered. */
   join_token: z.string().max(256).optional(),
+  /**
+   * Incarnation that this process holds already: the call only renews its token. Absent at a start: a new incarnation
+   * begins. When another incarnation has taken the node meanwhile, the answer is 401.
+   */
+  incarnation: ulidSchema.optional(),
   region: z.string().max(32).default('default'),
   /** Address under which visitors and agents reach this relay. */
   public_address: z.string().max(255),
