@@ -19,7 +19,7 @@ export interface DatabaseOptions {
 /** Opens the database over Neon's HTTP protocol. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { fetchEndpoint, timeoutMs } = options;
-  neonConfig.fetchFunction = (input: RequestInfo, init?: RequestInit) =>
+  neonConfig.fetchFunction = (input: Parameters<typeof fetch>[0], init?: RequestInit) =>
     fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) });
   if (fetchEndpoint !== undefined) neonConfig.fetchEndpoint = () => fetchEndpoint;
   return drizzle({ client: neon(options.url), casing: 'snake_case' });

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+
+/** Bindings of the Worker as wrangler.toml (or Miniflare) gives them. */
+export interface Env {
+  DATABASE_URL: string;
+  /** URL of a Neon-compatible gateway's `/sql`; absent: Neon itself. */
+  NEON_FETCH_ENDPOINT?: string;
+  UPSTASH_REDIS_REST_URL?: string;
+  UPSTASH_REDIS_REST_TOKEN?: string;
+  OPERATOR_KEY: string;
+  /** 32 bytes, base64: encrypts mapping secrets, signing keys and stored answers. */
+  ENCRYPTION_KEY: string;
+  /** Domains under which names are given out, comma separated; the first is the default. */
+  BASE_DOMAINS: string;
+  /** How people reach the relays' public HTTP and HTTPS ports, with `{host}` in place of the name. */
+  PUBLIC_HTTP_URL: string;
+  PUBLIC_HTTPS_URL: string;
+  /** Host names under which this API answers, comma separated. */
+  API_HOSTS: string;
+  DOMAIN_ROUTE: DurableObjectNamespace;
+  CLIENT_PRESENCE: DurableObjectNamespace;
+  RELAY_NODE: DurableObjectNamespace;
+  NODE_DIRECTORY: DurableObjectNamespace;
+}
+
+const commaList = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((item) => item.trim().toLowerCase())
+      .filter((item) => item !== ''),
+  )
+  .pipe(z.array(z.string()).min(1));
+
+const urlTemplate = z
+  .string()
+  .refine((text) => text.includes('{host}') && URL.canParse(text.replace('{host}', 'name.example')), {
+    message: 'must be a URL with {host} in it',
+  });
+
+const settingsSchema = z.object({
+  DATABASE_URL: z.string().regex(/^postgres(?:ql)?:\/\//),
+  NEON_FETCH_ENDPOINT: z.url().optional(),
+  UPSTASH_REDIS_REST_URL: z.url().optional(),
+  UPSTASH_REDIS_REST_TOKEN: z.string().min(1).optional(),
+  OPERATOR_KEY: z.string().min(32),
+  ENCRYPTION_KEY: z
+    .base64()
+    .transform((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))
+    .refine((bytes) => bytes.length === 32, { message: 'must be 32 bytes in base64' }),
+  BASE_DOMAINS: commaList,
+  PUBLIC_HTTP_URL: urlTemplate,
+  PUBLIC_HTTPS_URL: urlTemplate,
+  API_HOSTS: commaList,
+});
+
+/** The Worker's settings, validated. */
+export interface Settings {
+  databaseUrl: string;
+  neonFetchEndpoint: string | undefined;
+  /** null: no Redis. */
+  redis: { url: string; token: string } | null;
+  operatorKey: string;
+  encryptionKey: Uint8Array;
+  baseDomains: [string, ...string[]];
+  publicHttpUrl: string;
+  publicHttpsUrl: string;
+  apiHosts: string[];
+}
+
+/**
+ * Reads and checks the settings.
+ *
+ * @throws {Error} that names the setting, and never its value.
+ */
+export function parseSettings(env: Env): Settings {
+  const parsed = settingsSchema.safeParse(env);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new Error(`Cannot start the control plane with these settings: ${faults.join('; ')}`);
+  }
+  const s = parsed.data;
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = s;
+  if ((url === undefined) !== (token === undefined)) {
+    throw new Error('Cannot use Redis: UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN go together');
+  }
+  return {
+    databaseUrl: s.DATABASE_URL,
+    neonFetchEndpoint: s.NEON_FETCH_ENDPOINT,
+    redis: url === undefined || token === undefined ? null : { url, token },
+    operatorKey: s.OPERATOR_KEY,
+    encryptionKey: s.ENCRYPTION_KEY,
+    baseDomains: s.BASE_DOMAINS as [string, ...string[]],
+    publicHttpUrl: s.PUBLIC_HTTP_URL,
+    publicHttpsUrl: s.PUBLIC_HTTPS_URL,
+    apiHosts: s.API_HOSTS,
+  };
+}
