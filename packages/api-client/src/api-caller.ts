@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApiError } from './api-error.ts';
+import type { HttpAnswer, HttpTransport } from './http-transport.ts';
+
+/** One try, from the connection to the last byte. Creates may wait 2 s for agents. */
+const TRY_TIMEOUT_MS = 10_000;
+/** Tries of a call that may be repeated without harm. */
+const TRIES_MAX = 3;
+/** Pause before the second try; doubles. */
+const RETRY_DELAY_MS = 250;
+/** A longer `Retry-After` is the caller's to decide about. */
+const RETRY_AFTER_S_MAX = 5;
+
+export interface ApiCallerDeps {
+  transport?: HttpTransport;
+  /** Waits; for tests. */
+  wait?: (delayMs: number, signal: AbortSignal | undefined) => Promise<unknown>;
+}
+
+export interface ApiCallerOptions {
+  /** Address of the control plane, such as `https://api.example.com`. */
+  server: string;
+  /** Sent as `User-Agent`. */
+  userAgent: string;
+}
+
+export interface Call<T> {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Path with query. */
+  path: string;
+  body?: unknown;
+  /** API key or access token. */
+  bearer?: string | undefined;
+  /**
+   * How a repeated call is kept from doing harm: by its method, by an `Idempotency-Key`, or not at all (`never`: one
+   * try).
+   */
+  repeat: 'safe' | 'by_key' | 'never';
+  /** Checks the answer; what it throws becomes `bad_answer`. Gets undefined for an answer without a body. */
+  parse: (body: unknown) => T;
+  signal?: AbortSignal | undefined;
+}
+
+/** Makes calls to the control plane: time-outs, repeats, problem documents. */
+export class ApiCaller {
+  readonly server: string;
+  readonly #userAgent: string;
+  readonly #transport: HttpTransport;
+  readonly #wait: NonNullable<ApiCallerDeps['wait']>;
+
+  constructor(deps: ApiCallerDeps, options: ApiCallerOptions) {
+    this.server = options.server.replace(/\/+$/, '');
+    this.#userAgent = options.userAgent;
+    this.#transport = deps.transport ?? ((url, request) => fetch(url, request));
+    this.#wait = deps.wait ?? ((delayMs, signal) => delay(delayMs, undefined, signal === undefined ? {} : { signal }));
+  }
+
+  /** @throws {ApiError} also when `signal` aborts the call (`timeout`). */
+  async call<T>(call: Call<T>): Promise<T> {
+    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': this.#userAgent };
+    if (call.bearer !== undefined) headers['authorization'] = `Bearer ${call.bearer}`;
+    if (call.body !== undefined) headers['content-type'] = 'application/json';
+    if (call.repeat === 'by_key') headers['idempotency-key'] = randomUUID();
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#once(call, headers);
+      } catch (error) {
+        const waitMs = error instanceof ApiError ? pauseMs(error, tries) : null;
+        if (waitMs === null || call.repeat === 'never' || tries >= TRIES_MAX || call.signal?.aborted) throw error;
+        await this.#wait(waitMs, call.signal).catch(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  async #once<T>(call: Call<T>, headers: Record<string, string>): Promise<T> {
+    const timeout = AbortSignal.timeout(TRY_TIMEOUT_MS);
+    const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
+    let answer: HttpAnswer;
+    let text: string;
+    try {
+      answer = await this.#transport(`${this.server}${call.path}`, {
+        method: call.method,
+        headers,
+        signal,
+        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      });
+      text = await answer.text();
+    } catch (cause) {
+      throw signal.aborted
+        ? new ApiError({ code: 'timeout', status: null, detail: `${this.server} does not answer`, cause })
+        : new ApiError({
+            code: 'unreachable',
+            status: null,
+            detail: `Cannot reach ${this.server}: ${rootMessage(cause)}`,
+            cause,
+          });
+    }
+    const body = text === '' ? undefined : tryParse(text);
+    if (answer.status < 200 || answer.status > 299) throw problemOf(this.server, answer, body);
+    try {
+      return call.parse(body);
+    } catch (cause) {
+      throw badAnswer(this.server, answer, cause);
+    }
+  }
+}
+
+/** Milliseconds to wait before the next try; null: do not try again. */
+function pauseMs(error: ApiError, tries: number): number | null {
+  if (!error.retryable) return null;
+  if (error.retryAfterS === null) return RETRY_DELAY_MS * 2 ** (tries - 1);
+  return error.retryAfterS <= RETRY_AFTER_S_MAX ? error.retryAfterS * 1000 : null;
+}
+
+const STANDARD_MEMBERS = ['type', 'title', 'status', 'detail', 'code', 'request_id', 'instance'];
+
+function problemOf(server: string, answer: HttpAnswer, body: unknown): ApiError {
+  if (typeof body !== 'object' || body === null || !('code' in body) || typeof body.code !== 'string') {
+    return badAnswer(server, answer, undefined);
+  }
+  const members = Object.fromEntries(Object.entries(body).filter(([name]) => !STANDARD_MEMBERS.includes(name)));
+  const texts = [stringIn(body, 'detail'), stringIn(body, 'title'), body.code];
+  return new ApiError({
+    code: body.code,
+    status: answer.status,
+    detail: texts.find((text) => text !== null && text !== '') ?? body.code,
+    requestId: stringIn(body, 'request_id') ?? answer.headers.get('x-request-id'),
+    retryAfterS: retryAfterOf(answer),
+    members,
+  });
+}
+
+function badAnswer(server: string, answer: HttpAnswer, cause: unknown): ApiError {
+  const detail =
+    answer.status >= 500
+      ? `${server} is not working at the moment (status ${answer.status})`
+      : `${server} does not answer like a Tunnox server (status ${answer.status}): check the address`;
+  return new ApiError({
+    code: 'bad_answer',
+    status: answer.status,
+    detail,
+    requestId: answer.headers.get('x-request-id'),
+    retryAfterS: retryAfterOf(answer),
+    cause,
+  });
+}
+
+/** Seconds of `Retry-After`; its date form is not used by this API. */
+function retryAfterOf(answer: HttpAnswer): number | null {
+  const value = answer.headers.get('retry-after');
+  return value !== null && /^\d{1,6}$/.test(value.trim()) ? Number(value) : null;
+}
+
+function stringIn(body: object, name: string): string | null {
+  const value: unknown = (body as Record<string, unknown>)[name];
+  return typeof value === 'string' ? value : null;
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `fetch failed` says nothing: its cause does. */
+function rootMessage(error: unknown): string {
+  let deepest = error;
+  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
+  if (deepest instanceof AggregateError) deepest = deepest.errors[0];
+  if (!(deepest instanceof Error)) return String(deepest);
+  return deepest.message === '' ? deepest.name : deepest.message;
+}

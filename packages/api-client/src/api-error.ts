@@ -1,0 +1,49 @@
+/** Codes for what went wrong before there was an answer of the API to speak of. */
+export type LocalErrorCode =
+  /** No connection, or it broke. */
+  | 'unreachable'
+  /** No answer in time. */
+  | 'timeout'
+  /** The answer is not what this API gives: a proxy's page, or another kind of server. */
+  | 'bad_answer';
+
+export interface ApiErrorInit {
+  /** Stable code of the API (`subdomain_taken`), or a `LocalErrorCode`. */
+  code: string;
+  /** HTTP status; null without an answer. */
+  status: number | null;
+  /** For a person. */
+  detail: string;
+  requestId?: string | null;
+  /** Seconds that the API asks to wait. */
+  retryAfterS?: number | null;
+  /** Members of the problem document beside the standard ones, such as `domain_id`, `limit`, `current`. */
+  members?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+/** A failed call: a problem document (RFC 9457) of the API, or what prevented an answer. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly status: number | null;
+  readonly detail: string;
+  readonly requestId: string | null;
+  readonly retryAfterS: number | null;
+  readonly members: Record<string, unknown>;
+
+  constructor(init: ApiErrorInit) {
+    super(init.detail, init.cause === undefined ? undefined : { cause: init.cause });
+    this.name = 'ApiError';
+    this.code = init.code;
+    this.status = init.status;
+    this.detail = init.detail;
+    this.requestId = init.requestId ?? null;
+    this.retryAfterS = init.retryAfterS ?? null;
+    this.members = init.members ?? {};
+  }
+
+  /** Whether the same call may succeed later: nothing is wrong with the call itself. */
+  get retryable(): boolean {
+    return this.status === null || this.status === 429 || this.status >= 500;
+  }
+}
