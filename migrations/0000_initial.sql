@@ -2,6 +2,14 @@ CREATE SEQUENCE "public"."client_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9999
 CREATE SEQUENCE "public"."mapping_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1001 CACHE 1;--> statement-breakpoint
 CREATE SEQUENCE "public"."row_version_seq" INCREMENT BY 2 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 2 CACHE 1;--> statement-breakpoint
 CREATE SEQUENCE "public"."user_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 100000001 CACHE 1;--> statement-breakpoint
+CREATE TABLE "anonymous_creations" (
+	"network" text NOT NULL,
+	"hour" timestamp (3) with time zone NOT NULL,
+	"created" integer DEFAULT 1 NOT NULL,
+	CONSTRAINT "anonymous_creations_network_hour_pk" PRIMARY KEY("network","hour"),
+	CONSTRAINT "anonymous_creations_created" CHECK ("anonymous_creations"."created" >= 1)
+);
+--> statement-breakpoint
 CREATE TABLE "clients" (
 	"client_id" bigint PRIMARY KEY DEFAULT nextval('client_id_seq') NOT NULL,
 	"user_id" bigint,
@@ -297,6 +305,7 @@ ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_user_id_users_user_id_fk" FOREIG
 ALTER TABLE "usage_monthly" ADD CONSTRAINT "usage_monthly_user_id_users_user_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("user_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "user_quotas" ADD CONSTRAINT "user_quotas_user_id_users_user_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("user_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "users" ADD CONSTRAINT "users_plan_plans_name_fk" FOREIGN KEY ("plan") REFERENCES "public"."plans"("name") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "anonymous_creations_hour" ON "anonymous_creations" USING btree ("hour");--> statement-breakpoint
 CREATE INDEX "clients_user" ON "clients" USING btree ("user_id","client_id");--> statement-breakpoint
 CREATE INDEX "clients_expires_at" ON "clients" USING btree ("expires_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "endpoint_upstreams_mapping" ON "endpoint_upstreams" USING btree ("mapping_id","client_id");--> statement-breakpoint

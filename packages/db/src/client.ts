@@ -1,4 +1,4 @@
-import { neon, neonConfig } from '@neondatabase/serverless';
+import { neon, neonConfig, types } from '@neondatabase/serverless';
 import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http';
 
 /**
@@ -16,11 +16,16 @@ export interface DatabaseOptions {
   timeoutMs: number;
 }
 
-/** Opens the database over Neon's HTTP protocol. */
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+
+/** Opens the database over Neon's HTTP protocol. `bigint` columns are numbers: none of ours passes 2^53. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { fetchEndpoint, timeoutMs } = options;
   neonConfig.fetchFunction = (input: Parameters<typeof fetch>[0], init?: RequestInit) =>
     fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) });
   if (fetchEndpoint !== undefined) neonConfig.fetchEndpoint = () => fetchEndpoint;
+  types.setTypeParser(INT8, Number);
+  types.setTypeParser(INT8_ARRAY, (text: string) => text.slice(1, -1).split(',').filter(Boolean).map(Number));
   return drizzle({ client: neon(options.url), casing: 'snake_case' });
 }
