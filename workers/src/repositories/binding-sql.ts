@@ -1,0 +1,47 @@
+import { type SQL, sql } from 'drizzle-orm';
+
+const upstreams = (condition: SQL): SQL => sql`(
+  select coalesce(jsonb_agg(jsonb_build_object('client_id', e.client_id, 'weight', e.weight, 'priority', e.priority)
+    order by e.priority, e.client_id), '[]')
+  from endpoint_upstreams e where ${condition})`;
+
+/** Endpoint of the mapping `m`; null if private. */
+export const mappingEndpoint = sql.raw(
+  `(case when m.source_client_id is null then m.protocol || ':' || m.relay_group || ':' || m.remote_port end)`,
+);
+
+/** Bindings of port mappings as JSON, column `binding`; tables `m` (port_mappings) and `u` (users). */
+export const mappingBindings = (condition: SQL): SQL => sql`
+  select jsonb_build_object(
+    'binding_id', 'mapping:' || m.mapping_id,
+    'version', m.row_version,
+    'endpoint', ${mappingEndpoint},
+    'protocol', m.protocol,
+    'enabled', m.enabled and coalesce(u.status = 'active', true),
+    'user_id', m.user_id,
+    'source_client_id', m.source_client_id,
+    'upstreams', ${upstreams(sql.raw('e.mapping_id = m.mapping_id'))},
+    'host_header', null,
+    'warning_page', false,
+    'access', jsonb_build_object('allow', to_jsonb(m.access_allow), 'deny', to_jsonb(m.access_deny))
+  ) as binding
+  from port_mappings m left join users u on u.user_id = m.user_id
+  where ${condition}`;
+
+/** Bindings of verified domains that have not ended, column `binding`; tables `d` (http_domain_mappings) and `u`. */
+export const domainBindings = (condition: SQL): SQL => sql`
+  select jsonb_build_object(
+    'binding_id', 'domain:' || d.id,
+    'version', d.row_version,
+    'endpoint', d.full_domain,
+    'protocol', 'http',
+    'enabled', d.status = 'active' and coalesce(u.status = 'active', true),
+    'user_id', d.user_id,
+    'source_client_id', null,
+    'upstreams', ${upstreams(sql.raw('e.domain_id = d.id'))},
+    'host_header', d.host_header,
+    'warning_page', d.user_id is null,
+    'access', jsonb_build_object('allow', to_jsonb(d.access_allow), 'deny', to_jsonb(d.access_deny))
+  ) as binding
+  from http_domain_mappings d left join users u on u.user_id = d.user_id
+  where d.verification_state = 'verified' and (d.expires_at is null or d.expires_at > now()) and ${condition}`;

@@ -1,0 +1,172 @@
+import type { AgentBinding, AgentConfig } from '@tunnox/domain/agent-config';
+import type { Binding } from '@tunnox/domain/binding';
+import type { ClientPolicy, RelayLimits } from '@tunnox/domain/policy';
+import { type SQL, sql } from 'drizzle-orm';
+import type { Cipher, ClientStanding, PolicyRepository } from '../services/ports.ts';
+import { domainUrl, portUrl, type PublicUrls } from '../services/public-urls.ts';
+import { toBase64Url } from '../services/random.ts';
+import { domainBindings, mappingBindings } from './binding-sql.ts';
+import { limitsOf, monthTrafficOf } from './limits-sql.ts';
+import type { Postgres } from './postgres.ts';
+
+/** A client that may be attached: `c` (clients) and `u` (users). */
+const ACTIVE = sql.raw(`c.lifecycle = 'active' and coalesce(u.status = 'active', true)
+  and (c.expires_at is null or c.expires_at > now())`);
+
+const served = (column: 'mapping_id' | 'domain_id', clientId: number): SQL =>
+  sql`(select e.${sql.raw(column)} from endpoint_upstreams e where e.client_id = ${clientId})`;
+
+interface PolicyRow {
+  user_id: number | null;
+  generation: number;
+  config_version: number;
+  limits: RelayLimits;
+  bindings: Binding[];
+}
+
+interface ConfigRow {
+  config_version: number;
+  mappings: MappingConfig[];
+  domains: DomainConfig[];
+}
+
+interface MappingConfig {
+  id: number;
+  protocol: 'tcp' | 'udp' | 'http' | 'socks5';
+  enabled: boolean;
+  source_client_id: number | null;
+  target_client_id: number;
+  local_port: number | null;
+  remote_port: number | null;
+  target_host: string | null;
+  target_port: number | null;
+  secret: string | null;
+  /** Public address of a relay that has the port in its pool. */
+  address: string | null;
+}
+
+interface DomainConfig {
+  id: number;
+  enabled: boolean;
+  full_domain: string;
+  tls_mode: 'terminate' | 'passthrough' | 'off';
+  target_scheme: 'http' | 'https';
+  target_host: string;
+  target_port: number;
+}
+
+/** What relays and agents must know of a client: each one statement, so a version goes with exactly its bindings. */
+export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls: PublicUrls): PolicyRepository {
+  return {
+    async loadStanding(clientId) {
+      const [row] = await postgres.query<ClientStanding>(sql`
+        select c.client_id as "clientId", c.user_id as "userId", c.type, c.name,
+          case when c.lifecycle = 'active' and u.status <> 'active' then 'disabled' else c.lifecycle end as state,
+          c.credential_generation as generation, c.config_version as "configVersion",
+          c.upgraded_to as "upgradedTo", c.auth_code_hash as "authCodeHash"
+        from clients c left join users u on u.user_id = c.user_id
+        where c.client_id = ${clientId} and (c.lifecycle = 'claimed' or c.expires_at is null or c.expires_at > now())`);
+      return row ?? null;
+    },
+
+    async loadPolicy(clientId) {
+      const [row] = await postgres.query<PolicyRow>(sql`
+        select c.user_id, c.credential_generation as generation, c.config_version,
+          (select jsonb_build_object(
+              'max_connections_per_mapping', l.max_connections_per_mapping,
+              'bandwidth_bytes_per_s', l.total_bandwidth_limit,
+              'traffic_remaining_bytes', case when l.monthly_traffic_limit is not null then
+                greatest(0, l.monthly_traffic_limit - case when c.user_id is not null
+                  then ${monthTrafficOf(sql`c.user_id`)} else ${anonymousTraffic(clientId)} end) end)
+            from (${limitsOf(sql`c.user_id`)}) l) as limits,
+          coalesce((select jsonb_agg(b.binding) from (
+            ${mappingBindings(sql`(m.source_client_id = ${clientId} or m.mapping_id in ${served('mapping_id', clientId)})`)}
+            union all ${domainBindings(sql`d.id in ${served('domain_id', clientId)}`)}
+          ) b), '[]') as bindings
+        from clients c left join users u on u.user_id = c.user_id
+        where c.client_id = ${clientId} and ${ACTIVE}`);
+      if (row === undefined) return null;
+      return { client_id: clientId, ...row } satisfies ClientPolicy;
+    },
+
+    async loadAgentConfig(clientId) {
+      const [row] = await postgres.query<ConfigRow>(sql`
+        select c.config_version,
+          coalesce((select jsonb_agg(jsonb_build_object(
+              'id', m.mapping_id, 'protocol', m.protocol, 'enabled', m.enabled,
+              'source_client_id', m.source_client_id, 'target_client_id', t.client_id,
+              'local_port', m.local_port, 'remote_port', m.remote_port,
+              'target_host', m.target_host, 'target_port', m.target_port, 'secret', m.secret_encrypted,
+              'address', (select n.public_address from relay_nodes n
+                where n.relay_group = m.relay_group and m.remote_port between n.public_from and n.public_to
+                order by n.status <> 'online', n.node_id limit 1)
+            ) order by m.mapping_id)
+            from port_mappings m cross join lateral (
+              select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
+              order by e.client_id <> ${clientId}, e.priority, e.client_id limit 1) t
+            where m.source_client_id = ${clientId} or t.client_id = ${clientId}), '[]') as mappings,
+          coalesce((select jsonb_agg(jsonb_build_object(
+              'id', d.id, 'enabled', d.status = 'active', 'full_domain', d.full_domain, 'tls_mode', d.tls_mode,
+              'target_scheme', d.target_scheme, 'target_host', d.target_host, 'target_port', d.target_port
+            ) order by d.id)
+            from http_domain_mappings d
+            where d.verification_state = 'verified' and (d.expires_at is null or d.expires_at > now())
+              and d.id in ${served('domain_id', clientId)}), '[]') as domains
+        from clients c left join users u on u.user_id = c.user_id
+        where c.client_id = ${clientId} and ${ACTIVE}`);
+      if (row === undefined) return null;
+      const mappings = await Promise.all(row.mappings.map((mapping) => toMappingBinding(clientId, mapping, secrets)));
+      const domains = row.domains.map((domain) => toDomainBinding(domain, urls));
+      return { version: row.config_version, bindings: [...mappings, ...domains] } satisfies AgentConfig;
+    },
+  };
+}
+
+/** An anonymous client lives shorter than a month: its traffic is that of what it serves. */
+function anonymousTraffic(clientId: number): SQL {
+  return sql`(
+    coalesce((select sum(m.total_bytes_in + m.total_bytes_out)::bigint from port_mappings m
+      where m.mapping_id in ${served('mapping_id', clientId)}), 0)
+    + coalesce((select sum(d.total_bytes_in + d.total_bytes_out)::bigint from http_domain_mappings d
+      where d.id in ${served('domain_id', clientId)}), 0))`;
+}
+
+async function toMappingBinding(clientId: number, mapping: MappingConfig, secrets: Cipher): Promise<AgentBinding> {
+  const { id, protocol, enabled, target_host, target_port, local_port } = mapping;
+  const secret = mapping.secret === null ? null : toBase64Url(await secrets.decrypt(mapping.secret));
+  const common = { binding_id: `mapping:${id}`, protocol, enabled };
+  if (mapping.source_client_id === clientId && local_port !== null && secret !== null) {
+    return {
+      ...common,
+      role: 'source',
+      local_port,
+      target_client_id: mapping.target_client_id,
+      target: target_host === null ? null : `${target_host}:${target_port}`,
+      secret,
+    };
+  }
+  const { address, remote_port } = mapping;
+  return {
+    ...common,
+    role: 'target',
+    url: address === null || remote_port === null ? null : portUrl(protocol, address, remote_port),
+    target_scheme: protocol === 'udp' ? 'udp' : 'tcp',
+    target_host,
+    target_port,
+    secret,
+  };
+}
+
+function toDomainBinding(domain: DomainConfig, urls: PublicUrls): AgentBinding {
+  return {
+    role: 'target',
+    binding_id: `domain:${domain.id}`,
+    protocol: 'http',
+    enabled: domain.enabled,
+    url: domainUrl(urls, domain.full_domain, domain.tls_mode),
+    target_scheme: domain.target_scheme,
+    target_host: domain.target_host,
+    target_port: domain.target_port,
+    secret: null,
+  };
+}
