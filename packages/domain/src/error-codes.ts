@@ -24,10 +24,12 @@ export const ERROR_CODES = {
   precondition_failed: final(412, 'The object has changed meanwhile'),
   too_large: final(413, 'The request is too large'),
   unsupported_media_type: final(415, 'The media type is not supported'),
+  expectation_failed: final(417, 'The expectation cannot be met'),
   invalid: final(422, 'A value is not valid'),
   name_invalid: final(422, 'The name is not allowed'),
   protocol_unsupported: final(426, 'Upgrade needed'),
   rate_limited: later(429, 'Too many requests'),
+  head_too_large: final(431, 'The head of the request is too large'),
   internal: later(500, 'Something went wrong here'),
   unavailable: later(503, 'A store is away'),
 } as const;
