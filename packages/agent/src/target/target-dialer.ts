@@ -67,8 +67,8 @@ export class TargetDialer {
       await until(tcp, 'connect');
       if (target.scheme !== 'https') return tcp;
       const tls = connectTls({
+        // Half-open like `tcp`: TLSSocket takes that over.
         socket: tcp,
-        allowHalfOpen: true,
         ALPNProtocols: ['http/1.1'],
         rejectUnauthorized: !this.#insecureTls && !isLoopback(tcp.remoteAddress),
         // RFC 6066: no address literals in SNI.

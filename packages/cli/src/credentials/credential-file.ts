@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { claimWithin } from './claim.ts';
+
+const FILE_NAME = 'credentials.json';
+/** Writers hold the file for milliseconds. */
+const LOCK_TIMEOUT_MS = 5_000;
+
+const credentialsSchema = z.object({
+  version: z.literal(1),
+  /** API keys by server address. */
+  logins: z.record(z.string(), z.object({ api_key: z.string() })),
+  clients: z.array(
+    z.object({
+      server: z.string(),
+      /** Whose client it is: `anonymous`, or a hash of the API key by which it was made. */
+      owner: z.string(),
+      client_id: z.number().int(),
+      auth_code: z.string(),
+    }),
+  ),
+});
+
+export type Credentials = z.infer<typeof credentialsSchema>;
+
+/** `credentials.json` (0600) in the configuration folder (0700): written whole, by one process at a time. */
+export class CredentialFile {
+  readonly dir: string;
+  readonly path: string;
+
+  constructor(dir: string) {
+    this.dir = dir;
+    this.path = join(dir, FILE_NAME);
+  }
+
+  /** Folder for claims of processes. */
+  get locksDir(): string {
+    return join(this.dir, 'locks');
+  }
+
+  /** @throws {Error} when the file is damaged: it is never overwritten then. */
+  async read(): Promise<Credentials> {
+    let text: string;
+    try {
+      text = await readFile(this.path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, logins: {}, clients: [] };
+      throw error;
+    }
+    try {
+      return credentialsSchema.parse(JSON.parse(text));
+    } catch (cause) {
+      throw new Error(`Cannot read '${this.path}': it is damaged. Move it away to start afresh`, { cause });
+    }
+  }
+
+  /** Changes the file: `change` gets what stands in it now and edits that. */
+  async update(change: (credentials: Credentials) => void): Promise<void> {
+    await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    await chmod(this.dir, 0o700);
+    const lock = await claimWithin(this.locksDir, 'credentials', LOCK_TIMEOUT_MS);
+    if (lock === null) throw new Error(`Cannot write '${this.path}': another tunnox process holds it`);
+    try {
+      const credentials = await this.read();
+      change(credentials);
+      await replace(this.path, `${JSON.stringify(credentials, null, 2)}\n`);
+    } finally {
+      lock.release();
+    }
+  }
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const file = await open(temporary, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+    await file.close();
+    await rename(temporary, path);
+  } catch (error) {
+    await file.close().catch(() => {});
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { CredentialFile } from './credential-file.ts';
+import { SavedClient } from './saved-client.ts';
+
+const server = 'https://api.example.com';
+
+async function setUp(t: TestContext) {
+  const dir = await mkdtemp(join(tmpdir(), 'tunnox-saved-'));
+  t.after(() => rm(dir, { recursive: true }));
+  const file = new CredentialFile(dir);
+  const replaced: number[] = [];
+  const take = async (apiKey?: string, at = server): Promise<SavedClient> => {
+    const client = await SavedClient.take(file, {
+      server: at,
+      onReplaced: (clientId) => replaced.push(clientId),
+      ...(apiKey === undefined ? {} : { apiKey }),
+    });
+    t.after(() => client.release());
+    return client;
+  };
+  return { file, replaced, take };
+}
+
+test('SavedClient.take() gives what was saved, for its server and its key only', async (t) => {
+  const { take, file } = await setUp(t);
+  const first = await take('key');
+  assert.deepEqual(first.current(), { apiKey: 'key' });
+  await first.save({ clientId: 1, authCode: 'one' });
+  first.release();
+  assert.deepEqual((await take()).current(), {});
+  assert.deepEqual((await take('other')).current(), { apiKey: 'other' });
+  assert.deepEqual((await take('key', 'https://b.example')).current(), { apiKey: 'key' });
+  assert.deepEqual((await take('key')).current(), { apiKey: 'key', clientId: 1, authCode: 'one' });
+  assert.ok(!(await readFile(file.path, 'utf8')).includes('"key"'));
+});
+
+test('SavedClient.take() passes over a client that is in use', async (t) => {
+  const { take } = await setUp(t);
+  const first = await take();
+  await first.save({ clientId: 1, authCode: 'one' });
+  const second = await take();
+  assert.deepEqual(second.current(), {});
+  await second.save({ clientId: 2, authCode: 'two' });
+  first.release();
+  assert.equal((await take()).current().clientId, 1);
+});
+
+test('SavedClient.save() replaces the identity of a claimed client', async (t) => {
+  const { take, file } = await setUp(t);
+  const client = await take();
+  await client.save({ clientId: 200_000_001, authCode: 'old' });
+  await client.save({ clientId: 600_000_001, authCode: 'new' });
+  assert.deepEqual(client.current(), { clientId: 600_000_001, authCode: 'new' });
+  assert.deepEqual(
+    (await file.read()).clients.map((saved) => saved.client_id),
+    [600_000_001],
+  );
+});
+
+test('SavedClient.forget() tries the key on a client whose code is wrong, then a new client, then gives up', async (t) => {
+  const { take, replaced, file } = await setUp(t);
+  const client = await take('key');
+  await client.save({ clientId: 1, authCode: 'one' });
+  assert.equal(await client.forget('unauthenticated'), true);
+  assert.deepEqual(client.current(), { clientId: 1, apiKey: 'key' });
+  assert.deepEqual(replaced, []);
+  assert.equal(await client.forget('not_found'), true);
+  assert.deepEqual(client.current(), { apiKey: 'key' });
+  assert.deepEqual(replaced, [1]);
+  assert.deepEqual((await file.read()).clients, []);
+  assert.equal(await client.forget('not_found'), false);
+});
+
+test('SavedClient.forget() keeps the client when it is the key that is wrong', async (t) => {
+  const { take, file } = await setUp(t);
+  const client = await take('key');
+  await client.save({ clientId: 1, authCode: 'one' });
+  await client.forget('unauthenticated');
+  assert.equal(await client.forget('unauthenticated'), false);
+  assert.equal((await file.read()).clients.length, 1);
+});
+
+test('SavedClient.forget() makes an anonymous client that is gone a new one', async (t) => {
+  const { take, replaced } = await setUp(t);
+  const client = await take();
+  await client.save({ clientId: 200_000_001, authCode: 'old' });
+  assert.equal(await client.forget('unauthenticated'), true);
+  assert.deepEqual(client.current(), {});
+  assert.deepEqual(replaced, [200_000_001]);
+});
