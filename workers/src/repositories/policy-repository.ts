@@ -13,10 +13,20 @@ import type { Postgres } from './postgres.ts';
 const ACTIVE = sql.raw(`c.lifecycle = 'active' and coalesce(u.status = 'active', true)
   and (c.expires_at is null or c.expires_at > now())`);
 
-const served = (column: 'mapping_id' | 'domain_id', clientId: number): SQL =>
+/** The statements that follow ask for many clients at once: `c` is the client of the row. */
+const served = (column: 'mapping_id' | 'domain_id', clientId: SQL): SQL =>
   sql`(select e.${sql.raw(column)} from endpoint_upstreams e where e.client_id = ${clientId})`;
 
+/** Mappings that the client serves or is the source of; two index scans, where an `or` would read the whole table. */
+const named = (clientId: SQL): SQL => sql`(
+  select e.mapping_id from endpoint_upstreams e where e.client_id = ${clientId}
+  union select s.mapping_id from port_mappings s where s.source_client_id = ${clientId})`;
+
+/** Ids as one parameter, however many. */
+const idList = (clientIds: number[]): SQL => sql`any(${`{${clientIds.join(',')}}`}::bigint[])`;
+
 interface PolicyRow {
+  client_id: number;
   user_id: number | null;
   generation: number;
   config_version: number;
@@ -58,35 +68,36 @@ interface DomainConfig {
 /** What relays and agents must know of a client: each one statement, so a version goes with exactly its bindings. */
 export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls: PublicUrls): PolicyRepository {
   return {
-    async loadStanding(clientId) {
-      const [row] = await postgres.query<ClientStanding>(sql`
+    async loadStandings(clientIds) {
+      const rows = await postgres.query<ClientStanding>(sql`
         select c.client_id as "clientId", c.user_id as "userId", c.type, c.name,
           case when c.lifecycle = 'active' and u.status <> 'active' then 'disabled' else c.lifecycle end as state,
           c.credential_generation as generation, c.config_version as "configVersion",
           c.upgraded_to as "upgradedTo", c.auth_code_hash as "authCodeHash"
         from clients c left join users u on u.user_id = c.user_id
-        where c.client_id = ${clientId} and (c.lifecycle = 'claimed' or c.expires_at is null or c.expires_at > now())`);
-      return row ?? null;
+        where c.client_id = ${idList(clientIds)}
+          and (c.lifecycle = 'claimed' or c.expires_at is null or c.expires_at > now())`);
+      return new Map(rows.map((row) => [row.clientId, row]));
     },
 
-    async loadPolicy(clientId) {
-      const [row] = await postgres.query<PolicyRow>(sql`
-        select c.user_id, c.credential_generation as generation, c.config_version,
+    async loadPolicies(clientIds) {
+      const c = sql`c.client_id`;
+      const rows = await postgres.query<PolicyRow>(sql`
+        select c.client_id, c.user_id, c.credential_generation as generation, c.config_version,
           (select jsonb_build_object(
               'max_connections_per_mapping', l.max_connections_per_mapping,
               'bandwidth_bytes_per_s', l.total_bandwidth_limit,
               'traffic_remaining_bytes', case when l.monthly_traffic_limit is not null then
                 greatest(0, l.monthly_traffic_limit - case when c.user_id is not null
-                  then ${monthTrafficOf(sql`c.user_id`)} else ${anonymousTraffic(clientId)} end) end)
+                  then ${monthTrafficOf(sql`c.user_id`)} else ${anonymousTraffic(c)} end) end)
             from (${limitsOf(sql`c.user_id`)}) l) as limits,
           coalesce((select jsonb_agg(b.binding) from (
-            ${mappingBindings(sql`(m.source_client_id = ${clientId} or m.mapping_id in ${served('mapping_id', clientId)})`)}
-            union all ${domainBindings(sql`d.id in ${served('domain_id', clientId)}`)}
+            ${mappingBindings(sql`m.mapping_id in ${named(c)}`)}
+            union all ${domainBindings(sql`d.id in ${served('domain_id', c)}`)}
           ) b), '[]') as bindings
         from clients c left join users u on u.user_id = c.user_id
-        where c.client_id = ${clientId} and ${ACTIVE}`);
-      if (row === undefined) return null;
-      return { client_id: clientId, ...row } satisfies ClientPolicy;
+        where c.client_id = ${idList(clientIds)} and ${ACTIVE}`);
+      return new Map(rows.map((row) => [row.client_id, row satisfies ClientPolicy]));
     },
 
     async loadAgentConfig(clientId) {
@@ -111,7 +122,7 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
             ) order by d.id)
             from http_domain_mappings d
             where d.verification_state = 'verified' and (d.expires_at is null or d.expires_at > now())
-              and d.id in ${served('domain_id', clientId)}), '[]') as domains
+              and d.id in ${served('domain_id', sql`c.client_id`)}), '[]') as domains
         from clients c left join users u on u.user_id = c.user_id
         where c.client_id = ${clientId} and ${ACTIVE}`);
       if (row === undefined) return null;
@@ -123,7 +134,7 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
 }
 
 /** An anonymous client lives shorter than a month: its traffic is that of what it serves. */
-function anonymousTraffic(clientId: number): SQL {
+function anonymousTraffic(clientId: SQL): SQL {
   return sql`(
     coalesce((select sum(m.total_bytes_in + m.total_bytes_out)::bigint from port_mappings m
       where m.mapping_id in ${served('mapping_id', clientId)}), 0)

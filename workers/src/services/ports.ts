@@ -34,10 +34,10 @@ export interface ClientStanding {
 }
 
 export interface PolicyRepository {
-  /** @returns null: no such client; deleted, or an anonymous one that has ended. */
-  loadStanding(clientId: number): Promise<ClientStanding | null>;
-  /** All that the client's relay needs; null unless the client's standing is `active`. */
-  loadPolicy(clientId: number): Promise<ClientPolicy | null>;
+  /** Absent: no such client; deleted, or an anonymous one that has ended. */
+  loadStandings(clientIds: number[]): Promise<Map<number, ClientStanding>>;
+  /** All that the clients' relays need; absent unless the client's standing is `active`. One statement. */
+  loadPolicies(clientIds: number[]): Promise<Map<number, ClientPolicy>>;
   /** What the agent itself does, with secrets; null unless the client's standing is `active`. */
   loadAgentConfig(clientId: number): Promise<AgentConfig | null>;
 }
