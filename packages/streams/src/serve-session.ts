@@ -1,0 +1,20 @@
+import { performServerHandshake, type ServerHttp2Session, type ServerOptions } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { SESSION_OPTIONS, SESSION_WINDOW_BYTES, sessionSettings } from './session-settings.ts';
+import { quiet } from './quiet.ts';
+
+/**
+ * Makes `socket` an HTTP/2 session whose streams are opened by the other side: the agent's end of a serving (reversed)
+ * connection, the relay's end of a visiting or bridge connection. Listen to `stream` in the same turn, best with
+ * `routeStreams()`.
+ *
+ * @param socket A connected `net.Socket`, `tls.TLSSocket` or any Duplex. Bytes that were read too early may be put
+ *   back with `unshift()`. It must not be half-open (`allowHalfOpen: false`).
+ */
+export function serveSession(socket: Duplex): ServerHttp2Session {
+  const options: ServerOptions = { ...SESSION_OPTIONS, settings: sessionSettings(true) };
+  const session = performServerHandshake(socket, options);
+  quiet(session);
+  session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+  return session;
+}

@@ -1,0 +1,59 @@
+import { Duplex } from 'node:stream';
+import type { RawData, WebSocket } from 'ws';
+
+/**
+ * The bytes of a WebSocket's binary messages as a Duplex for an HTTP/2 session; the borders of messages mean nothing.
+ * Does not stay half-open: the close of one side is the close of both.
+ *
+ * Made in the turn in which the WebSocket opened, before it can have emitted a message.
+ */
+export class WebSocketDuplex extends Duplex {
+  /** Bytes of messages that arrived, for the liveness watch. */
+  bytesRead = 0;
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket) {
+    super({ allowHalfOpen: false, readableHighWaterMark: BUFFER_BYTES, writableHighWaterMark: BUFFER_BYTES });
+    this.#socket = socket;
+    socket.binaryType = 'nodebuffer';
+    socket.on('message', (data: RawData, isBinary: boolean) => {
+      if (!isBinary) {
+        this.destroy(new Error('A text message came where bytes were due'));
+        return;
+      }
+      const chunk = data as Buffer;
+      this.bytesRead += chunk.length;
+      if (!this.push(chunk)) socket.pause();
+    });
+    socket.on('close', () => {
+      // Reading ends the session in order; a paused socket has nothing more to give.
+      if (!this.destroyed) {
+        this.push(null);
+        this.end();
+        this.destroy();
+      }
+    });
+    socket.on('error', (error) => this.destroy(error));
+  }
+
+  override _read(): void {
+    if (this.#socket.isPaused) this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#socket.send(chunk, BINARY, done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#socket.close(1000);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.terminate();
+    done(error);
+  }
+}
+
+const BINARY = { binary: true } as const;
+const BUFFER_BYTES = 256 * 1024;
