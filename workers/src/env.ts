@@ -1,4 +1,8 @@
 import { z } from 'zod';
+import type { ClientPresence } from './objects/client-presence.ts';
+import type { DomainRoute } from './objects/domain-route.ts';
+import type { NodeDirectory } from './objects/node-directory.ts';
+import type { RelayNode } from './objects/relay-node.ts';
 
 /** Bindings of the Worker as wrangler.toml (or Miniflare) gives them. */
 export interface Env {
@@ -17,10 +21,12 @@ export interface Env {
   PUBLIC_HTTPS_URL: string;
   /** Host names under which this API answers, comma separated. */
   API_HOSTS: string;
-  DOMAIN_ROUTE: DurableObjectNamespace;
-  CLIENT_PRESENCE: DurableObjectNamespace;
-  RELAY_NODE: DurableObjectNamespace;
-  NODE_DIRECTORY: DurableObjectNamespace;
+  /** Lease of a relay in milliseconds; absent: 30 000. */
+  RELAY_LEASE_MS?: string;
+  DOMAIN_ROUTE: DurableObjectNamespace<DomainRoute>;
+  CLIENT_PRESENCE: DurableObjectNamespace<ClientPresence>;
+  RELAY_NODE: DurableObjectNamespace<RelayNode>;
+  NODE_DIRECTORY: DurableObjectNamespace<NodeDirectory>;
 }
 
 const commaList = z
@@ -53,6 +59,7 @@ const settingsSchema = z.object({
   PUBLIC_HTTP_URL: urlTemplate,
   PUBLIC_HTTPS_URL: urlTemplate,
   API_HOSTS: commaList,
+  RELAY_LEASE_MS: z.coerce.number().int().min(500).max(600_000).default(30_000),
 });
 
 /** The Worker's settings, validated. */
@@ -67,6 +74,7 @@ export interface Settings {
   publicHttpUrl: string;
   publicHttpsUrl: string;
   apiHosts: string[];
+  relayLeaseMs: number;
 }
 
 /**
@@ -95,5 +103,6 @@ export function parseSettings(env: Env): Settings {
     publicHttpUrl: s.PUBLIC_HTTP_URL,
     publicHttpsUrl: s.PUBLIC_HTTPS_URL,
     apiHosts: s.API_HOSTS,
+    relayLeaseMs: s.RELAY_LEASE_MS,
   };
 }

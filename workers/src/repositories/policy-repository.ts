@@ -6,6 +6,7 @@ import type { Cipher, ClientStanding, PolicyRepository } from '../services/ports
 import { domainUrl, portUrl, type PublicUrls } from '../services/public-urls.ts';
 import { toBase64Url } from '../services/random.ts';
 import { domainBindings, mappingBindings } from './binding-sql.ts';
+import { idList } from './id-list.ts';
 import { limitsOf, monthTrafficOf } from './limits-sql.ts';
 import type { Postgres } from './postgres.ts';
 
@@ -21,9 +22,6 @@ const served = (column: 'mapping_id' | 'domain_id', clientId: SQL): SQL =>
 const named = (clientId: SQL): SQL => sql`(
   select e.mapping_id from endpoint_upstreams e where e.client_id = ${clientId}
   union select s.mapping_id from port_mappings s where s.source_client_id = ${clientId})`;
-
-/** Ids as one parameter, however many. */
-const idList = (clientIds: number[]): SQL => sql`any(${`{${clientIds.join(',')}}`}::bigint[])`;
 
 interface PolicyRow {
   client_id: number;

@@ -1,0 +1,119 @@
+import type { Presence } from '@tunnox/domain/presence';
+import type { CloseCode } from '@tunnox/domain/relay-api';
+
+/** What is remembered of one client's place in the cluster. */
+export interface PresenceState {
+  /** Lowest credential generation that may attach. */
+  generation: number;
+  /** Rises with every change of `presence`, follows the clock: compared by those who hold copies. */
+  order: number;
+  presence: Presence | null;
+  /** The last session that ended: what is said about it afterwards is late. */
+  ended: { instance_id: string; connect_seq: number } | null;
+}
+
+export interface AttachEvent {
+  client_id: number;
+  node_id: string;
+  incarnation: string;
+  instance_id: string;
+  connect_seq: number;
+  generation: number;
+  /** `attach`: the agent has just connected; `announce`: it is still there, which only compares. */
+  mode: 'attach' | 'announce';
+}
+
+export type AttachVerdict =
+  | {
+      kind: 'accepted';
+      state: PresenceState;
+      /** Session that lost its place and has to be told; null: there was none, or its relay knows. */
+      replaced: Presence | null;
+    }
+  | { kind: 'refused'; code: CloseCode; message: string };
+
+export interface DetachEvent {
+  node_id: string;
+  incarnation: string;
+  instance_id: string;
+  connect_seq: number;
+}
+
+/** A client that was never attached. */
+export const NEVER_ATTACHED: PresenceState = { generation: 1, order: 0, presence: null, ended: null };
+
+/**
+ * Decides who holds a client's place. Of the same instance the higher `connect_seq` wins; of two instances the one
+ * that attached later; an announcement never outbids. A lower credential generation loses against everything.
+ *
+ * @param nowMs Milliseconds since 1970.
+ */
+export function attach(state: PresenceState, event: AttachEvent, nowMs: number): AttachVerdict {
+  if (event.generation < state.generation) {
+    return { kind: 'refused', code: 'stale_ticket', message: 'The credential was changed; a new ticket is needed.' };
+  }
+  if (!wins(state, event)) {
+    return { kind: 'refused', code: 'replaced', message: 'A newer session of this client is attached.' };
+  }
+  const { presence } = state;
+  const { mode: _mode, ...place } = event;
+  return {
+    kind: 'accepted',
+    replaced: presence !== null && mustBeTold(presence, event) ? presence : null,
+    state: {
+      generation: event.generation,
+      order: nextOrder(state, nowMs),
+      presence: { ...place, attached_at: new Date(nowMs).toISOString() },
+      ended: null,
+    },
+  };
+}
+
+/** The state after a session ended; the same state when the word is late and disturbs nobody. */
+export function detach(state: PresenceState, event: DetachEvent, nowMs: number): PresenceState {
+  const { presence } = state;
+  const ended = { instance_id: event.instance_id, connect_seq: event.connect_seq };
+  if (presence === null) {
+    const late = state.ended?.instance_id === ended.instance_id && state.ended.connect_seq >= ended.connect_seq;
+    return late ? state : { ...state, ended };
+  }
+  const same =
+    presence.node_id === event.node_id &&
+    presence.incarnation === event.incarnation &&
+    presence.instance_id === event.instance_id &&
+    presence.connect_seq === event.connect_seq;
+  return same ? { ...state, presence: null, order: nextOrder(state, nowMs), ended } : state;
+}
+
+/** The state after the client was disabled, claimed, rotated or disconnected: whoever is attached loses its place. */
+export function expel(state: PresenceState, generation: number, nowMs: number): PresenceState {
+  const { presence } = state;
+  return {
+    generation: Math.max(state.generation, generation),
+    order: nextOrder(state, nowMs),
+    presence: null,
+    ended: presence === null ? state.ended : { instance_id: presence.instance_id, connect_seq: presence.connect_seq },
+  };
+}
+
+function wins(state: PresenceState, event: AttachEvent): boolean {
+  const { presence, ended } = state;
+  if (presence === null) {
+    return ended === null || ended.instance_id !== event.instance_id || event.connect_seq > ended.connect_seq;
+  }
+  // A session that began with an older credential cannot hold the place against a newer one.
+  if (presence.generation < event.generation) return true;
+  if (presence.instance_id !== event.instance_id) return event.mode === 'attach';
+  if (event.connect_seq !== presence.connect_seq) return event.connect_seq > presence.connect_seq;
+  // The same connection again: its relay repeats itself, or goes on under a new incarnation.
+  return event.node_id === presence.node_id && event.incarnation >= presence.incarnation;
+}
+
+/** Not where the winner itself was: the same connection, told again or under its relay's new incarnation. */
+function mustBeTold(presence: Presence, event: AttachEvent): boolean {
+  return presence.instance_id !== event.instance_id || presence.connect_seq !== event.connect_seq;
+}
+
+function nextOrder(state: PresenceState, nowMs: number): number {
+  return Math.max(state.order + 1, nowMs);
+}

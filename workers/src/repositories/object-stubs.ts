@@ -1,0 +1,21 @@
+import type { Env } from '../env.ts';
+
+/** The owner of an endpoint's routing state. Call it only for endpoints that Postgres knows, or knew. */
+export function domainRouteStub(env: Env, endpoint: string) {
+  return env.DOMAIN_ROUTE.getByName(endpoint);
+}
+
+/** The owner of a client's presence. */
+export function clientPresenceStub(env: Env, clientId: number) {
+  return env.CLIENT_PRESENCE.getByName(String(clientId));
+}
+
+/** The owner of a relay's liveness. */
+export function relayNodeStub(env: Env, nodeId: string) {
+  return env.RELAY_NODE.getByName(nodeId);
+}
+
+/** The owner of the node ids. */
+export function nodeDirectoryStub(env: Env) {
+  return env.NODE_DIRECTORY.getByName('cluster');
+}

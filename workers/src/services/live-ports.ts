@@ -1,0 +1,190 @@
+import type { ClientPolicy } from '@tunnox/domain/policy';
+import type { NodeAddress } from '@tunnox/domain/presence';
+import type { CloseCode, Jwks, RegisterRequest, UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
+import type { PresenceRecord, RouteRecord } from '@tunnox/route-store/route-store';
+import type { AttachEvent, DetachEvent } from '../objects/attach-rule.ts';
+
+/** Ports of the services that deal with live state: the owners (Durable Objects) and what Postgres keeps for them. */
+
+/** Owners of endpoints' routing state. Asked only for endpoints that Postgres knows, or knew. */
+export interface RouteOwners {
+  /** null: never filled. */
+  get(endpoint: string): Promise<RouteRecord | null>;
+  /** @returns What the owner holds now: the record, or the newer one that it had. */
+  offer(endpoint: string, record: RouteRecord): Promise<RouteRecord>;
+}
+
+export type AttachReply =
+  /** `policy`: the one that was known last; null: none. */
+  | { kind: 'accepted'; policy: ClientPolicy | null }
+  | { kind: 'refused'; code: CloseCode; message: string };
+
+/** How far a pushed policy came, with what the agent could not do. */
+export interface PushOutcome {
+  state: 'applied' | 'offline' | 'pending' | 'failed';
+  problems: ConfigProblem[];
+}
+
+export interface ConfigProblem {
+  binding_id: string;
+  code: string;
+  message: string;
+}
+
+/** Owners of where clients are. */
+export interface PresenceOwners {
+  attach(event: AttachEvent): Promise<AttachReply>;
+  detach(clientId: number, event: DetachEvent): Promise<void>;
+  locate(clientId: number): Promise<PresenceRecord>;
+  /** Keeps a policy for times when Postgres is away. */
+  remember(policy: ClientPolicy): Promise<void>;
+  /** Sends a policy to the client's relay and waits up to `waitMs` for the agent. */
+  push(policy: ClientPolicy, waitMs: number): Promise<PushOutcome>;
+  /** Ends the client's session; tickets of a generation below `generation` lose from now on. */
+  expel(clientId: number, generation: number, code: CloseCode, message: string): Promise<void>;
+}
+
+/** What a relay says of itself when it registers. */
+export interface NodeProfile {
+  node_id: string;
+  fingerprint: string;
+  group: string;
+  region: string;
+  public_address: string;
+  internal_address: string;
+  ports: RegisterRequest['ports'];
+  version: string;
+}
+
+export interface NodeLoad {
+  clients: number;
+  tunnels: number;
+  /** 0 to 1. */
+  cpu: number;
+  memory_bytes: number;
+  bandwidth_bytes_per_s: number;
+}
+
+/** A relay as Postgres shows it to people. */
+export interface NodeRecord {
+  profile: NodeProfile;
+  load: NodeLoad;
+  incarnation: string;
+  status: NodeAddress['status'];
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  lastSeenAt: number;
+}
+
+/** Owners of relays' liveness. */
+export interface NodeOwners {
+  /** Begins a new incarnation. @returns Its ULID. */
+  register(profile: NodeProfile): Promise<string>;
+  /** A sign of life. @returns false when the incarnation is not the node's current one. */
+  touch(nodeId: string, incarnation: string): Promise<boolean>;
+  /** null: this incarnation does not live. */
+  locate(nodeId: string, incarnation: string): Promise<NodeAddress | null>;
+  drain(nodeId: string, deadlineMs: number): Promise<boolean>;
+  noteClients(nodeId: string, incarnation: string, attached: number[], detached: number[]): Promise<void>;
+  notedClients(nodeId: string): Promise<number[]>;
+  /** Ends a lease that is over, should its alarm have been lost. */
+  settle(nodeId: string): Promise<void>;
+  /** Upgrades `request` to the session WebSocket. */
+  openSession(request: Request, nodeId: string, incarnation: string, lastSeq: number): Promise<Response>;
+}
+
+/** A node id that was given to a key. */
+export interface NodeSeat {
+  node_id: string;
+  fingerprint: string;
+  relay_group: string;
+  /** Milliseconds since 1970 when the node went away; null: it is here. */
+  gone_since: number | null;
+}
+
+export type SeatFinding =
+  | { kind: 'known'; node_id: string; group: string }
+  | { kind: 'unknown' }
+  /** The assertion was used before. */
+  | { kind: 'replayed' };
+
+/** Owner of the node ids. */
+export interface NodeRegistry {
+  /** Finds the seat of a key and uses up its assertion `jti`. */
+  present(fingerprint: string, jti: string, expiresAtMs: number): Promise<SeatFinding>;
+  /** @returns The id of the key; null: all are taken. */
+  allocate(fingerprint: string, group: string): Promise<string | null>;
+  /** Nodes that are not offline. */
+  peers(): Promise<NodeAddress[]>;
+}
+
+/** A relay that agents may be sent to. */
+export interface AgentRelay extends NodeAddress {
+  clients: number;
+}
+
+export interface RelayNodeRepository {
+  /** Writes the relay's row unless a later incarnation has. */
+  save(record: NodeRecord): Promise<void>;
+  seats(): Promise<NodeSeat[]>;
+  /** Ids of relays that are not offline, and about which nothing was written for `seconds`. */
+  silentSince(seconds: number): Promise<string[]>;
+  /** Online relays of the group. */
+  forAgents(group: string): Promise<AgentRelay[]>;
+}
+
+export interface JoinTokenRepository {
+  /** Uses the token once. @returns Its relay group; null: unknown, used up, ended or revoked. */
+  consume(hash: string): Promise<string | null>;
+  /** Gives a use back. */
+  refund(hash: string): Promise<void>;
+}
+
+export interface AttachmentRepository {
+  recordSeen(clientIds: number[]): Promise<void>;
+  recordApplied(clientId: number, version: number): Promise<void>;
+}
+
+export interface UsageRepository {
+  /** Adds the counts once for each (incarnation, sequence). @returns What is left to the users of the report. */
+  add(report: UsageRequest): Promise<UsageAnswer['allowances']>;
+}
+
+/** A change that has to reach the owners. */
+export interface OutboxRow {
+  id: number;
+  kind: 'binding_changed' | 'client_changed';
+  bindingId: string | null;
+  endpoint: string | null;
+  version: number;
+  deleted: boolean;
+  clientIds: number[];
+  change: string | null;
+}
+
+export interface OutboxRepository {
+  /** Takes those of the rows that nobody has taken. */
+  claim(ids: number[]): Promise<OutboxRow[]>;
+  /** Takes up to `limit` rows that were left lying. */
+  claimLeft(limit: number): Promise<OutboxRow[]>;
+  markDelivered(ids: number[]): Promise<void>;
+  /** Clients of rows that somebody else delivers. */
+  clientsOf(ids: number[]): Promise<number[]>;
+}
+
+export type KeyPurpose = 'ticket' | 'access' | 'relay';
+
+export interface StoredSigningKey {
+  kid: string;
+  publicJwk: Jwks['keys'][number];
+  /** Encrypted private JWK. */
+  privateKeyEncrypted: string;
+  active: boolean;
+}
+
+export interface SigningKeyRepository {
+  /** Keys that sign or still verify, the active one first. */
+  load(purpose: KeyPurpose): Promise<StoredSigningKey[]>;
+  /** Adds an active key unless there is one. */
+  add(purpose: KeyPurpose, key: Omit<StoredSigningKey, 'active'>): Promise<void>;
+}
