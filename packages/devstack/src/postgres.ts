@@ -80,6 +80,11 @@ export class EmbeddedPostgres {
     clearTimeout(timer);
   }
 
+  /** Ends the server at once, for when this process cannot wait; the next start recovers. */
+  kill(): void {
+    this.#child?.kill('SIGQUIT');
+  }
+
   async #prepareOwner(binaries: PostgresBinaries): Promise<RunAs> {
     const dir = resolve(this.#options.dir);
     const runAs = await chooseRunAs([binaries.postgres, dir]);

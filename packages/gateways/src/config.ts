@@ -1,3 +1,4 @@
+import { ConfigError } from '@tunnox/config/config-error';
 import { parseEnvironment } from '@tunnox/config/parse-environment';
 import { port, url } from '@tunnox/config/values';
 import { z } from 'zod';
@@ -10,29 +11,27 @@ export interface GatewaysConfig {
   upstash: { port: number; redisUrl: string; token: string } | null;
 }
 
-const shape = {
-  TUNNOX_GATEWAYS_HOST: z.string().default('127.0.0.1'),
-  TUNNOX_GATEWAYS_NEON_PORT: port().default(9002),
-  TUNNOX_GATEWAYS_UPSTASH_PORT: port().default(9003),
-  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
-  REDIS_URL: url(['redis:', 'rediss:']).optional(),
-  UPSTASH_REDIS_REST_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
-};
-
 /** @throws {ConfigError} with every variable that cannot be used. */
 export function parseGatewaysConfig(environment: NodeJS.ProcessEnv): GatewaysConfig {
   const values = parseEnvironment(environment, {
     shape: {
-      ...shape,
-      // Who starts the gateways wants one of them at least, and no front of a Redis without a token.
-      ...(environment['REDIS_URL'] === undefined
-        ? { DATABASE_URL: shape.DATABASE_URL.unwrap() }
-        : { UPSTASH_REDIS_REST_TOKEN: shape.UPSTASH_REDIS_REST_TOKEN.unwrap() }),
+      TUNNOX_GATEWAYS_HOST: z.string().default('127.0.0.1'),
+      TUNNOX_GATEWAYS_NEON_PORT: port().default(9002),
+      TUNNOX_GATEWAYS_UPSTASH_PORT: port().default(9003),
+      DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+      REDIS_URL: url(['redis:', 'rediss:']).optional(),
+      UPSTASH_REDIS_REST_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
     },
     prefix: 'TUNNOX_GATEWAYS_',
     secrets: ['DATABASE_URL', 'REDIS_URL', 'UPSTASH_REDIS_REST_TOKEN'],
     others: [],
   });
+  if (values.DATABASE_URL === undefined && values.REDIS_URL === undefined) {
+    throw new ConfigError([{ key: 'DATABASE_URL', message: 'must be set, or REDIS_URL, or both' }]);
+  }
+  if (values.REDIS_URL !== undefined && values.UPSTASH_REDIS_REST_TOKEN === undefined) {
+    throw new ConfigError([{ key: 'UPSTASH_REDIS_REST_TOKEN', message: 'must be set together with REDIS_URL' }]);
+  }
   return {
     host: values.TUNNOX_GATEWAYS_HOST,
     neon:

@@ -25,11 +25,15 @@ export async function startPostgres(): Promise<PostgresFixture> {
     await rm(dir, { recursive: true, force: true });
     throw error;
   }
+  // A test file that is cut short must not leave its server behind.
+  const kill = () => server.kill();
+  process.once('exit', kill);
   return {
     url: server.url,
     pause: () => server.stop(),
     resume: () => server.start(),
     stop: async () => {
+      process.off('exit', kill);
       await server.stop();
       await rm(dir, { recursive: true, force: true });
     },
