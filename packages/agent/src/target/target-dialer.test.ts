@@ -9,7 +9,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { DevelopmentCa } from '@tunnox/certificates/development-ca';
 import { AllowList } from './allow-list.ts';
 import { parseAllowRule } from './allow-rule.ts';
-import { DialError } from './dial-error.ts';
+import { TargetError } from './target-error.ts';
 import { TargetDialer, type TargetDialerDeps } from './target-dialer.ts';
 
 const everything = new AllowList([], 'allowed');
@@ -42,7 +42,7 @@ async function causeOf(dialling: Promise<unknown>): Promise<string> {
     () => assert.fail('must not connect'),
     (reason: unknown) => reason,
   );
-  assert.ok(error instanceof DialError, String(error));
+  assert.ok(error instanceof TargetError, String(error));
   return error.tunnelCause;
 }
 

@@ -1,8 +1,9 @@
 import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { formatHostPort } from '@tunnox/streams/host-port';
 import type { AllowList } from './allow-list.ts';
-import { DialError, dialErrorOf } from './dial-error.ts';
+import { TargetError, targetErrorOf } from './target-error.ts';
 
 /** Resolving, connecting and TLS together. */
 const DIAL_TIMEOUT_MS = 10_000;
@@ -43,10 +44,10 @@ export class TargetDialer {
 
   /**
    * @returns A connected socket that stays half-open when the target ends its side.
-   * @throws {DialError} with `refused`, `timeout`, `unreachable`, `dns`, `tls` or `not_allowed`
+   * @throws {TargetError} with `refused`, `timeout`, `unreachable`, `dns`, `tls` or `not_allowed`
    */
   async dial(target: Target, signal: AbortSignal): Promise<Socket> {
-    const place = `${isIP(target.host) === 6 ? `[${target.host}]` : target.host}:${target.port}`;
+    const place = formatHostPort(target.host, target.port);
     if (isIP(target.host) !== 0) this.#check(target.host, target.port);
     const tcp = connect({
       host: target.host,
@@ -59,8 +60,8 @@ export class TargetDialer {
     });
     const opened: Socket[] = [tcp];
     const give = (error: Error): void => void opened.at(-1)?.destroy(error);
-    const timer = setTimeout(give, this.#timeoutMs, new DialError('timeout', `${place} does not answer`));
-    const onAbort = (): void => give(new DialError('lost', 'The visitor went away'));
+    const timer = setTimeout(give, this.#timeoutMs, new TargetError('timeout', `${place} does not answer`));
+    const onAbort = (): void => give(new TargetError('lost', 'The visitor went away'));
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     try {
@@ -78,11 +79,11 @@ export class TargetDialer {
       opened.push(tls);
       await until(tls, 'secureConnect').catch((error: unknown) => {
         tcp.destroy();
-        throw error instanceof DialError ? error : tlsErrorOf(error, place);
+        throw error instanceof TargetError ? error : tlsErrorOf(error, place);
       });
       return tls;
     } catch (error) {
-      throw dialErrorOf(error, place);
+      throw targetErrorOf(error, place);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
@@ -91,7 +92,7 @@ export class TargetDialer {
 
   #check(address: string, port: number): void {
     if (this.#allowList.allows(address, port)) return;
-    throw new DialError('not_allowed', `This agent does not allow connections to ${address} port ${port}`);
+    throw new TargetError('not_allowed', `This agent does not allow connections to ${address} port ${port}`);
   }
 
   /** Resolves a name and leaves out what the allow list forbids: what is checked is what is dialled. */
@@ -102,7 +103,7 @@ export class TargetDialer {
         const allowed = addresses.filter(({ address }) => this.#allowList.allows(address, port));
         if (allowed.length > 0) return callback(null, allowed);
         const text = `This agent does not allow connections to ${hostname} port ${port}`;
-        callback(new DialError('not_allowed', text), []);
+        callback(new TargetError('not_allowed', text), []);
       });
     };
   }
@@ -119,14 +120,14 @@ function until(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void
       reject(error);
     };
     const onOpen = (): void => settle();
-    const onClose = (): void => settle(new DialError('unreachable', 'The connection was closed'));
+    const onClose = (): void => settle(new TargetError('unreachable', 'The connection was closed'));
     socket.once(event, onOpen).once('error', settle).once('close', onClose);
   });
 }
 
-function tlsErrorOf(error: unknown, place: string): DialError {
+function tlsErrorOf(error: unknown, place: string): TargetError {
   const message = error instanceof Error ? error.message : String(error);
-  return new DialError('tls', `TLS with ${place} failed: ${message}`, { cause: error });
+  return new TargetError('tls', `TLS with ${place} failed: ${message}`, { cause: error });
 }
 
 function isLoopback(address: string | undefined): boolean {

@@ -1,12 +1,12 @@
 import type { Cause } from '@tunnox/protocol/causes';
 
 /** A target that could not be reached, with the cause that goes back to the relay. */
-export class DialError extends Error {
+export class TargetError extends Error {
   readonly tunnelCause: Cause;
 
   constructor(tunnelCause: Cause, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = 'DialError';
+    this.name = 'TargetError';
     this.tunnelCause = tunnelCause;
   }
 }
@@ -16,24 +16,24 @@ export class DialError extends Error {
  *
  * @param place `host:port` of the target.
  */
-export function dialErrorOf(error: unknown, place: string): DialError {
-  if (error instanceof DialError) return error;
+export function targetErrorOf(error: unknown, place: string): TargetError {
+  if (error instanceof TargetError) return error;
   // Happy eyeballs fail with one error for each address.
   const errors: unknown[] = error instanceof AggregateError ? error.errors : [error];
-  const denied = errors.find((each) => each instanceof DialError);
+  const denied = errors.find((each) => each instanceof TargetError);
   if (denied !== undefined) return denied;
   const codes = errors.map(codeOf);
   const has = (...wanted: string[]): boolean => codes.some((code) => wanted.includes(code));
   const options = { cause: error };
   if (has('ECONNREFUSED')) {
-    return new DialError('refused', `Nothing listens at ${place}: start your service, or check the port`, options);
+    return new TargetError('refused', `Nothing listens at ${place}: start your service, or check the port`, options);
   }
-  if (has('ETIMEDOUT', 'ABORT_ERR')) return new DialError('timeout', `${place} does not answer`, options);
+  if (has('ETIMEDOUT', 'ABORT_ERR')) return new TargetError('timeout', `${place} does not answer`, options);
   if (has('ENOTFOUND', 'EAI_AGAIN', 'ENODATA', 'EAI_FAIL', 'EAI_NODATA')) {
-    return new DialError('dns', `The name in ${place} has no address`, options);
+    return new TargetError('dns', `The name in ${place} has no address`, options);
   }
-  if (codes.some(isTlsCode)) return new DialError('tls', `TLS with ${place} failed: ${messageOf(errors[0])}`, options);
-  return new DialError('unreachable', `${place} cannot be reached: ${messageOf(errors[0])}`, options);
+  if (codes.some(isTlsCode)) return new TargetError('tls', `TLS with ${place} failed: ${messageOf(errors[0])}`, options);
+  return new TargetError('unreachable', `${place} cannot be reached: ${messageOf(errors[0])}`, options);
 }
 
 function codeOf(error: unknown): string {

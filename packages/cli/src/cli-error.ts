@@ -1,0 +1,71 @@
+import { ApiError } from '@tunnox/api-client/api-error';
+import { exitCodeOf } from './exit-codes.ts';
+import { UsageError } from './usage-error.ts';
+
+/** An error as a person or a program gets to see it. */
+export class CliError extends Error {
+  /** Stable, for programs. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CliError';
+    this.code = code;
+  }
+
+  get exitCode(): number {
+    return exitCodeOf(this.code);
+  }
+}
+
+/** Puts whatever was thrown into words, with what to do about it. */
+export function toCliError(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  if (error instanceof UsageError) return new CliError('usage', error.message, { cause: error });
+  if (error instanceof ApiError) return new CliError(error.code, explain(error), { cause: error });
+  const message = error instanceof Error ? error.message : String(error);
+  return new CliError('error', message, { cause: error });
+}
+
+/** The server's own words, and below them what to do. */
+function explain(error: ApiError): string {
+  const advice = adviceFor(error);
+  return advice === null ? error.detail : `${error.detail}\n${advice}`;
+}
+
+function adviceFor(error: ApiError): string | null {
+  switch (error.code) {
+    case 'unauthenticated':
+      return 'Log in with `tunnox login`, or check --api-key and TUNNOX_API_KEY.';
+    case 'login_required':
+      return 'Log in first: tunnox login';
+    case 'subdomain_taken':
+      return 'Choose another --subdomain, or leave it out for a random name.';
+    case 'endpoint_taken':
+    case 'port_taken':
+      return 'Choose another --remote-port, or leave it out for a free one.';
+    case 'quota_exceeded':
+      return quotaAdvice(error);
+    case 'unreachable':
+    case 'timeout':
+      return 'Is the server running, and is the address right? See --server and TUNNOX_SERVER.';
+    case 'protocol_unsupported':
+      return 'Update tunnox: npm install -g tunnox@latest';
+    default:
+      return error.requestId !== null && error.status !== null && error.status >= 500
+        ? `If it stays so, report it with the request id ${error.requestId}.`
+        : null;
+  }
+}
+
+function quotaAdvice(error: ApiError): string {
+  const { quota, limit, current } = error.members;
+  const use = typeof limit === 'number' && typeof current === 'number' ? ` (${current} of ${limit} in use)` : '';
+  if (/client/.test(String(quota ?? error.detail))) {
+    return (
+      `The plan has no further client${use}. Run several mappings in one agent with \`tunnox run\`, ` +
+      `or run as an existing client with --client <id>.`
+    );
+  }
+  return `The plan has no further mapping${use}. See what there is with \`tunnox status\`.`;
+}

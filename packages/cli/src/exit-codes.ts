@@ -1,0 +1,49 @@
+/** Exit codes of every command; they are part of the interface and stand in `tunnox --help`. */
+export const EXIT = {
+  /** Done, or stopped on request (Ctrl-C, SIGTERM). */
+  ok: 0,
+  error: 1,
+  /** The command line or the configuration file is wrong. */
+  usage: 2,
+  /** Not logged in, or the credential is not accepted. */
+  unauthenticated: 3,
+  /** The name or the port is taken. */
+  taken: 4,
+  quota: 5,
+  /** Another process runs as this client now, or its owner sent it away. */
+  replaced: 6,
+  /** The server could not be reached at the start. */
+  unreachable: 7,
+} as const;
+
+const BY_CODE: Record<string, number> = {
+  usage: EXIT.usage,
+  unauthenticated: EXIT.unauthenticated,
+  login_required: EXIT.unauthenticated,
+  subdomain_taken: EXIT.taken,
+  endpoint_taken: EXIT.taken,
+  port_taken: EXIT.taken,
+  port_in_use: EXIT.taken,
+  conflict: EXIT.taken,
+  quota_exceeded: EXIT.quota,
+  replaced: EXIT.replaced,
+  disconnected: EXIT.replaced,
+  unreachable: EXIT.unreachable,
+  timeout: EXIT.unreachable,
+  bad_answer: EXIT.unreachable,
+};
+
+/** Exit code for an error code of the API, of the agent or of the command. */
+export function exitCodeOf(errorCode: string): number {
+  return BY_CODE[errorCode] ?? EXIT.error;
+}
+
+export const EXIT_CODES_HELP = `Exit codes:
+  0  done, or stopped on request (Ctrl-C, SIGTERM)
+  1  error
+  2  wrong command line or configuration file
+  3  not logged in, or the credential is not accepted
+  4  the name or port is taken
+  5  a quota is used up
+  6  replaced by another process of the same client, or disconnected by its owner
+  7  the server cannot be reached at the start`;
