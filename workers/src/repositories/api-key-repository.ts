@@ -1,0 +1,53 @@
+import type { ApiKey } from '@tunnox/domain/api/users';
+import { sql } from 'drizzle-orm';
+import type { Scope } from '../services/principal.ts';
+import type { ApiKeyRepository } from '../services/user-ports.ts';
+import type { Postgres } from './postgres.ts';
+import { array, insertAudit, moment } from './sql-parts.ts';
+
+const COLUMNS = sql`k.id as key_id, k.user_id, k.name, k.prefix, k.scopes, ${moment('k.created_at')} as created_at,
+  ${moment('k.last_used_at')} as last_used_at, ${moment('k.expires_at')} as expires_at`;
+
+/** API keys by their SHA-256. */
+export function createApiKeyRepository(postgres: Postgres): ApiKeyRepository {
+  return {
+    async create(userId, key, audit) {
+      const [row] = await postgres.query<ApiKey>(sql`
+        with k as (
+          insert into api_keys (user_id, name, prefix, hash, scopes, expires_at)
+          select u.user_id, ${key.name}, ${key.prefix}, ${key.hash}, ${array(key.scopes, 'text')}, ${key.expiresAt}::timestamptz
+          from users u where u.user_id = ${userId} and u.status <> 'deleted' returning *
+        ), audited as (${insertAudit(audit, 'api_key', sql`k.id::text`, sql`k.user_id`, sql`k`)})
+        select ${COLUMNS} from k`);
+      return row ?? null;
+    },
+
+    list: (userId) =>
+      postgres.query<ApiKey>(
+        sql`select ${COLUMNS} from api_keys k where k.user_id = ${userId} and k.revoked_at is null order by k.id`,
+      ),
+
+    async revoke(userId, keyId, audit) {
+      const rows = await postgres.query(sql`
+        with k as (
+          update api_keys set revoked_at = now() where user_id = ${userId} and id = ${keyId} and revoked_at is null
+          returning id, user_id
+        ), audited as (${insertAudit(audit, 'api_key', sql`k.id::text`, sql`k.user_id`, sql`k`)})
+        select id from k`);
+      return rows.length > 0;
+    },
+
+    async authenticate(hash) {
+      // The use is noted once a minute at most: reading must not turn into writing.
+      const [row] = await postgres.query<{ userId: number; scopes: Scope[] }>(sql`
+        with used as (
+          update api_keys set last_used_at = now()
+          where hash = ${hash} and (last_used_at is null or last_used_at < now() - interval '1 minute')
+        )
+        select k.user_id as "userId", k.scopes from api_keys k join users u using (user_id)
+        where k.hash = ${hash} and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+          and u.status = 'active'`);
+      return row ?? null;
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import { type SQL, sql } from 'drizzle-orm';
+import type { ClientRecord, ClientRepository } from '../services/client-ports.ts';
+import type { Tenant } from '../services/principal.ts';
+import { limitsOf } from './limits-sql.ts';
+import type { Postgres } from './postgres.ts';
+import { removeClients } from './removal-sql.ts';
+import {
+  assignments,
+  insertAudit,
+  insertClientChange,
+  lockOwner,
+  moment,
+  OUTBOX_OF_TRANSACTION,
+  selectPage,
+} from './sql-parts.ts';
+
+const SELECT_CLIENT = sql`select c.client_id, c.user_id, c.name as client_name, c.description as client_desc,
+  c.type as client_type, c.config_version, c.config_applied_version,
+  case when c.lifecycle = 'active' and u.status <> 'active' then 'disabled' else c.lifecycle end as state,
+  ${moment('c.last_seen_at')} as last_seen_at, ${moment('c.expires_at')} as expires_at,
+  ${moment('c.created_at')} as created_at, ${moment('c.updated_at')} as updated_at`;
+const FROM = sql`clients c left join users u on u.user_id = c.user_id`;
+
+/** Clients; every change that relays or agents must hear of leaves a row in the outbox. */
+export function createClientRepository(postgres: Postgres): ClientRepository {
+  async function change(client: ClientRecord, ...statements: [SQL, ...SQL[]]): Promise<number[]> {
+    const rows = await postgres.transaction<{ id: number }>(lockOwner(client.user_id, client.client_id), ...statements);
+    return rows.map(({ id }) => id);
+  }
+
+  return {
+    async create({ userId, name, description, authCodeHash }, audit) {
+      const [row] = await postgres.transaction<{ client_id: number | null; limit: number | null; current: number }>(
+        lockOwner(userId, null),
+        sql`
+        with owner as (select user_id from users where user_id = ${userId} and status = 'active'),
+        quota as (
+          select owner.user_id, l.max_clients as "limit",
+            (select count(*) from clients c where c.user_id = owner.user_id) as current
+          from owner, (${limitsOf(sql`${userId}`)}) l
+        ), made as (
+          insert into clients (user_id, type, auth_code_hash, name, description)
+          select user_id, 'managed', ${authCodeHash}, ${name}, ${description} from quota
+          where "limit" is null or current < "limit" returning client_id, user_id
+        ), audited as (${insertAudit(audit, 'client', sql`made.client_id::text`, sql`made.user_id`, sql`made`)})
+        select made.client_id, quota."limit", quota.current from quota left join made on true`,
+      );
+      if (row === undefined) return { outcome: 'no_user' };
+      if (row.client_id === null) return { outcome: 'over_quota', limit: row.limit ?? 0, current: row.current };
+      return { outcome: 'done', clientId: row.client_id };
+    },
+
+    async find(clientId, tenant) {
+      const [row] = await postgres.query<ClientRecord>(
+        sql`${SELECT_CLIENT} from ${FROM} where c.client_id = ${clientId} and ${clientsOf(tenant)}`,
+      );
+      return row ?? null;
+    },
+
+    list: ({ userId, type }, tenant, page) =>
+      selectPage<ClientRecord>(
+        postgres,
+        {
+          select: SELECT_CLIENT,
+          from: FROM,
+          where: [
+            clientsOf(tenant),
+            userId === undefined ? sql`true` : sql`c.user_id = ${userId}`,
+            type === undefined ? sql`true` : sql`c.type = ${type}`,
+          ],
+          id: sql`c.client_id`,
+        },
+        page,
+      ),
+
+    update(client, { name, description, enabled }, audit) {
+      const set = assignments({
+        name: name === undefined ? undefined : sql`${name}`,
+        description: description === undefined ? undefined : sql`${description}`,
+        lifecycle: enabled === undefined ? undefined : sql`${enabled ? 'active' : 'disabled'}`,
+      });
+      // Who is switched off must come with a new ticket; names concern nobody else.
+      const switched = enabled === undefined ? sql`false` : sql`old.lifecycle <> ${enabled ? 'active' : 'disabled'}`;
+      const voided = enabled === false ? sql`case when ${switched} then 1 else 0 end` : sql`0`;
+      return change(
+        client,
+        sql`
+        with old as (select client_id, lifecycle from clients where client_id = ${client.client_id} and lifecycle <> 'claimed'),
+        changed as (
+          update clients c set ${sql.join([...set, sql`updated_at = now()`], sql`, `)},
+            credential_generation = c.credential_generation + ${voided}
+          from old where c.client_id = old.client_id
+          returning c.client_id, c.user_id, c.config_version, ${switched} as switched
+        ), audited as (${auditClient(audit)})
+        ${insertClientChange(enabled === true ? 'enabled' : 'disabled', sql`(select * from changed where switched)`)}`,
+      );
+    },
+
+    remove: (client, audit) =>
+      change(
+        client,
+        ...removeClients(sql`select ${client.client_id}::bigint as client_id`),
+        sql`
+        with changed as (
+          delete from clients where client_id = ${client.client_id} returning client_id, user_id, config_version
+        ), audited as (${auditClient(audit)}),
+        told as (${insertClientChange('deleted', sql`changed`)})
+        select id from told union all ${OUTBOX_OF_TRANSACTION}`,
+      ),
+
+    rotateCode: (client, authCodeHash, audit) =>
+      change(
+        client,
+        sql`
+        with changed as (
+          update clients set auth_code_hash = ${authCodeHash}, credential_generation = credential_generation + 1,
+            updated_at = now()
+          where client_id = ${client.client_id} returning client_id, user_id, config_version
+        ), audited as (${auditClient(audit)})
+        ${insertClientChange('rotated', sql`changed`)}`,
+      ),
+
+    disconnect: (client, audit) =>
+      change(
+        client,
+        sql`
+        with changed as (select client_id, user_id, config_version from clients where client_id = ${client.client_id}),
+        audited as (${auditClient(audit)})
+        ${insertClientChange('disconnected', sql`changed`)}`,
+      ),
+  };
+}
+
+function auditClient(audit: Parameters<typeof insertAudit>[0]): SQL {
+  return insertAudit(audit, 'client', sql`changed.client_id::text`, sql`changed.user_id`, sql`changed`);
+}
+
+/** Rows of clients `c` that the tenant sees. */
+function clientsOf(tenant: Tenant): SQL {
+  switch (tenant.kind) {
+    case 'all':
+      return sql`true`;
+    case 'user':
+      return sql`c.user_id = ${tenant.userId}`;
+    case 'client':
+      return sql`c.client_id = ${tenant.clientId}`;
+  }
+}

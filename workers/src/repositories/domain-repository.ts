@@ -1,0 +1,210 @@
+import { type SQL, sql } from 'drizzle-orm';
+import type { AuditEntry } from '../services/audit.ts';
+import type { DomainOutcome, DomainRecord, DomainRepository, NameHolder, NewDomain } from '../services/binding-ports.ts';
+import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
+import { limitsOf } from './limits-sql.ts';
+import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError } from './postgres.ts';
+import { array, assignments, domainsOf, insertAudit, lockOwner, moment, selectPage } from './sql-parts.ts';
+import { mappingCount } from './user-repository.ts';
+
+const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id,
+  (select e.client_id from endpoint_upstreams e where e.domain_id = d.id order by e.priority, e.client_id limit 1) as client_id,
+  d.full_domain, d.subdomain, d.base_domain, d.verification_state, d.proof_token,
+  d.target_scheme, d.target_host, d.target_port, d.host_header, d.tls_mode, d.status = 'active' as enabled,
+  jsonb_build_object('allow', to_jsonb(d.access_allow), 'deny', to_jsonb(d.access_deny)) as access,
+  d.total_connections, d.total_bytes_in, d.total_bytes_out, ${moment('d.last_active_at')} as last_active_at,
+  ${moment('d.expires_at')} as expires_at, d.row_version as version,
+  ${moment('d.created_at')} as created_at, ${moment('d.updated_at')} as updated_at`;
+
+/** Columns that the outbox needs, of a changed row `d`; the clients are an array beside it. */
+const changedColumns = (deleted: boolean): SQL => sql`d.id, d.user_id, 'domain:' || d.id as binding_id,
+  d.full_domain as endpoint, ${deleted ? sql`d.row_version + 1` : sql`d.row_version`} as version, ${deleted} as deleted,
+  d.verification_state`;
+
+/** An unproved claim of a name is no binding. */
+const TELLABLE = sql`(select * from changed where verification_state = 'verified')`;
+
+interface CreateRow {
+  limit: number | null;
+  current: number;
+  domain_id: number | null;
+  outbox_id: number | null;
+}
+
+/** HTTP domains; each change raises the versions and leaves a row in the outbox, all in one transaction. */
+export function createDomainRepository(postgres: Postgres): DomainRepository {
+  async function holder(fullDomain: string): Promise<NameHolder | null> {
+    const [row] = await postgres.query<NameHolder>(sql`
+      select d.id as "domainId", d.user_id as "userId", (select e.client_id from endpoint_upstreams e
+        where e.domain_id = d.id order by e.priority, e.client_id limit 1) as "clientId"
+      from http_domain_mappings d where d.full_domain = ${fullDomain} and d.verification_state = 'verified'`);
+    return row ?? null;
+  }
+
+  async function ownClaim(domain: NewDomain): Promise<number | null> {
+    const [row] = await postgres.query<{ id: number }>(sql`
+      select id from http_domain_mappings where full_domain = ${domain.fullDomain} and user_id = ${domain.userId}`);
+    return row?.id ?? null;
+  }
+
+  return {
+    async create(domain, audit) {
+      const [row] = await goneIfDangling(() =>
+        postgres.transaction<CreateRow>(lockOwner(domain.userId, domain.clientId), insertDomain(domain, audit)),
+      );
+      if (row === undefined) return { outcome: 'gone' };
+      if (row.domain_id !== null) {
+        return { outcome: 'done', domainId: row.domain_id, outboxIds: row.outbox_id === null ? [] : [row.outbox_id] };
+      }
+      // The name's state is told first: to put one's own name to use again needs no room.
+      const own = domain.userId === null ? null : await ownClaim(domain);
+      if (own !== null) return { outcome: 'taken', domainId: own };
+      const held = await holder(domain.fullDomain);
+      if (held !== null && domain.verified) {
+        const ownAnonymous = held.userId === null && domain.userId === null && held.clientId === domain.clientId;
+        return { outcome: 'taken', domainId: ownAnonymous ? held.domainId : null };
+      }
+      if (row.limit !== null && row.current >= row.limit) {
+        return { outcome: 'over_quota', limit: row.limit, current: row.current };
+      }
+      // Its holder has given it up in between.
+      return { outcome: 'taken', domainId: null };
+    },
+
+    async find(domainId, tenant) {
+      const [row] = await postgres.query<DomainRecord>(
+        sql`${SELECT_DOMAIN} from http_domain_mappings d where d.id = ${domainId} and ${domainsOf(tenant)}`,
+      );
+      return row ?? null;
+    },
+
+    holder,
+
+    async reserved(fullDomain, subdomain, userId) {
+      const rows = await postgres.query(sql`
+        select name from reserved_names
+        where name in (${fullDomain}, ${subdomain ?? fullDomain}) and (until is null or until > now())
+          and user_id is distinct from ${userId ?? -1}::bigint`);
+      return rows.length > 0;
+    },
+
+    list: ({ userId, clientId }, tenant, page) =>
+      selectPage<DomainRecord>(
+        postgres,
+        {
+          select: SELECT_DOMAIN,
+          from: sql`http_domain_mappings d`,
+          where: [
+            domainsOf(tenant),
+            userId === undefined ? sql`true` : domainsOf({ kind: 'user', userId }),
+            clientId === undefined ? sql`true` : domainsOf({ kind: 'client', clientId }),
+          ],
+          id: sql`d.id`,
+        },
+        page,
+      ),
+
+    async update(domain, change, audit): Promise<DomainOutcome> {
+      const { domain_id: id, client_id: before } = domain;
+      const after = change.clientId ?? before;
+      const set = assignments({
+        target_scheme: valueOf(change.targetScheme),
+        target_host: valueOf(change.targetHost),
+        target_port: valueOf(change.targetPort),
+        host_header: valueOf(change.hostHeader),
+        tls_mode: valueOf(change.tlsMode),
+        status: change.enabled === undefined ? undefined : sql`${change.enabled ? 'active' : 'disabled'}`,
+        access_allow: change.access === undefined ? undefined : array(change.access.allow, 'text'),
+        access_deny: change.access === undefined ? undefined : array(change.access.deny, 'text'),
+      });
+      const rows = await goneIfDangling(() =>
+        postgres.transaction<{ domain_id: number; outbox_id: number | null }>(
+          lockOwner(domain.user_id, before),
+          sql`
+          with changed as (
+            update http_domain_mappings d set ${sql.join(
+              [...set, sql`row_version = nextval('row_version_seq')`, sql`updated_at = now()`],
+              sql`, `,
+            )}
+            where d.id = ${id} returning ${changedColumns(false)}, ${concerned(after)} as client_ids
+          ), handed_over as (
+            update endpoint_upstreams e set client_id = ${after} from changed c
+            where e.domain_id = c.id and e.client_id = ${before} and ${before !== after}
+          ), bumped as (${bumpClients(TELLABLE)}),
+          told as (${insertBindingChange(TELLABLE)}),
+          audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
+          select changed.id as domain_id, told.id as outbox_id from changed left join told on true`,
+        ),
+      );
+      const row = rows[0];
+      if (row === undefined) return { outcome: 'gone' };
+      return { outcome: 'done', domainId: id, outboxIds: row.outbox_id === null ? [] : [row.outbox_id] };
+    },
+
+    async remove(domain, audit) {
+      const rows = await postgres.transaction<{ id: number }>(
+        lockOwner(domain.user_id, domain.client_id),
+        sql`
+        with changed as (
+          delete from http_domain_mappings d where d.id = ${domain.domain_id}
+          returning ${changedColumns(true)}, ${concerned(null)} as client_ids
+        ), bumped as (${bumpClients(TELLABLE)}),
+        audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
+        ${insertBindingChange(TELLABLE)}`,
+      );
+      return rows.map((row) => row.id);
+    },
+  };
+}
+
+function insertDomain(domain: NewDomain, audit: AuditEntry): SQL {
+  const { userId, clientId, under, access } = domain;
+  // An anonymous client is its own tenant.
+  const current =
+    userId === null
+      ? sql`(select count(*) from endpoint_upstreams e where e.client_id = ${clientId})`
+      : mappingCount(sql`${userId}`);
+  return sql`
+    with owner as (select client_id, expires_at from clients where client_id = ${clientId}),
+    quota as (
+      select l.max_mappings as "limit", ${current} as current, owner.expires_at
+      from owner, (${limitsOf(sql`${userId}::bigint`)}) l
+    ), changed as (
+      insert into http_domain_mappings as d (user_id, full_domain, subdomain, base_domain, verification_state, proof_token,
+        target_scheme, target_host, target_port, host_header, tls_mode, access_allow, access_deny, status, expires_at)
+      select ${userId}::bigint, ${domain.fullDomain}, ${under?.subdomain ?? null}::text, ${under?.baseDomain ?? null}::text,
+        ${domain.verified ? 'verified' : 'pending_verification'}, ${domain.proofToken}::text, ${domain.targetScheme},
+        ${domain.targetHost}, ${domain.targetPort}::int, ${domain.hostHeader}::text, ${domain.tlsMode},
+        ${array(access.allow, 'text')}, ${array(access.deny, 'text')}, ${domain.enabled ? 'active' : 'disabled'},
+        quota.expires_at
+      from quota where "limit" is null or current < "limit"
+      on conflict do nothing
+      returning ${changedColumns(false)}, ${clientIds(clientId)} as client_ids
+    ), served as (
+      insert into endpoint_upstreams (domain_id, client_id) select id, ${clientId}::bigint from changed
+    ), bumped as (${bumpClients(TELLABLE)}),
+    told as (${insertBindingChange(TELLABLE)}),
+    audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
+    select quota."limit", quota.current, (select id from changed) as domain_id, (select id from told) as outbox_id
+    from quota`;
+}
+
+/** Every client that serves `d`, and one more. */
+function concerned(clientId: number | null): SQL {
+  return sql`array(select e.client_id from endpoint_upstreams e where e.domain_id = d.id
+    union select unnest(${clientIds(clientId)}))`;
+}
+
+function valueOf(value: string | number | null | undefined): SQL | undefined {
+  return value === undefined ? undefined : sql`${value}`;
+}
+
+/** A client that is deleted at the same moment. */
+async function goneIfDangling<T>(work: () => Promise<T[]>): Promise<T[]> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof PostgresError && error.sqlState === FOREIGN_KEY_VIOLATION) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,220 @@
+import { type SQL, sql } from 'drizzle-orm';
+import type { MappingOutcome, MappingRecord, MappingRepository, NewMapping } from '../services/binding-ports.ts';
+import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
+import { mappingEndpoint } from './binding-sql.ts';
+import { limitsOf } from './limits-sql.ts';
+import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
+import { array, assignments, insertAudit, lockOwner, mappingsOf, moment, selectPage } from './sql-parts.ts';
+import { mappingCount } from './user-repository.ts';
+
+/** Ports of a random choice that another tenant took meanwhile: so often another one is tried. */
+const PORT_TRIES_MAX = 5;
+
+const SELECT_MAPPING = sql`select m.mapping_id, m.user_id, m.name, m.protocol, m.source_client_id,
+  (select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
+    order by e.priority, e.client_id limit 1) as target_client_id,
+  m.local_port, m.relay_group, m.remote_port, m.target_host, m.target_port, m.enabled, m.carrier,
+  jsonb_build_object('allow', to_jsonb(m.access_allow), 'deny', to_jsonb(m.access_deny)) as access,
+  m.total_connections, m.total_bytes_in, m.total_bytes_out, ${moment('m.last_active_at')} as last_active_at,
+  array(select n.public_address from relay_nodes n
+    where n.relay_group = m.relay_group and m.remote_port between n.public_from and n.public_to
+    order by n.status <> 'online', n.node_id) as addresses,
+  m.row_version as version, ${moment('m.created_at')} as created_at, ${moment('m.updated_at')} as updated_at`;
+
+/** Columns that the outbox needs, of a changed row `m`; the clients are an array beside it. */
+const changedColumns = (deleted: boolean): SQL => sql`m.mapping_id, m.user_id,
+  'mapping:' || m.mapping_id as binding_id, ${mappingEndpoint} as endpoint,
+  ${deleted ? sql`m.row_version + 1` : sql`m.row_version`} as version, ${deleted} as deleted`;
+
+interface CreateRow {
+  limit: number | null;
+  current: number;
+  /** null: no pool has the port, or the group has none. */
+  port: number | null;
+  pool_size: number;
+  mapping_id: number | null;
+  outbox_id: number | null;
+}
+
+/** Port mappings; each change raises the versions and leaves a row in the outbox, all in one transaction. */
+export function createMappingRepository(postgres: Postgres): MappingRepository {
+  async function tryCreate(mapping: NewMapping, audit: Parameters<MappingRepository['create']>[1]): Promise<CreateRow | undefined> {
+    const isPublic = mapping.kind === 'public';
+    const sourceId = isPublic ? null : mapping.sourceClientId;
+    const [row] = await postgres.transaction<CreateRow>(
+      lockOwner(mapping.userId, null),
+      sql`
+      with quota as (
+        select l.max_mappings as "limit", ${mappingCount(sql`${mapping.userId}`)} as current
+        from (${limitsOf(sql`${mapping.userId}`)}) l
+      ), pool as (${isPublic ? portPool(mapping.relayGroup) : sql`select null::int as port, true as online where false`}),
+      chosen as (${isPublic ? choosePort(mapping) : sql`select null::int as port`}),
+      made as (
+        insert into port_mappings as m (user_id, name, source_client_id, protocol, local_port, relay_group, remote_port,
+          target_host, target_port, secret_encrypted, enabled, access_allow, access_deny)
+        select ${mapping.userId}::bigint, ${mapping.name}, ${sourceId}::bigint, ${mapping.protocol},
+          ${isPublic ? null : mapping.localPort}::int, ${isPublic ? mapping.relayGroup : null}::text, chosen.port,
+          ${mapping.targetHost}::text, ${mapping.targetPort}::int, ${isPublic ? null : mapping.secretEncrypted}::text,
+          ${mapping.enabled}::boolean, ${array(mapping.access.allow, 'text')}, ${array(mapping.access.deny, 'text')}
+        from quota, chosen
+        where ("limit" is null or current < "limit") and (${!isPublic} or chosen.port is not null)
+        on conflict (relay_group, protocol, remote_port) do nothing
+        returning ${changedColumns(false)}, ${clientIds(mapping.targetClientId, sourceId)} as client_ids
+      ), served as (
+        insert into endpoint_upstreams (mapping_id, client_id) select mapping_id, ${mapping.targetClientId}::bigint from made
+      ), bumped as (${bumpClients(sql`made`)}),
+      told as (${insertBindingChange(sql`made`)}),
+      audited as (${insertAudit(audit, 'mapping', sql`made.mapping_id::text`, sql`made.user_id`, sql`made`)})
+      select quota."limit", quota.current, (select port from chosen) as port, (select count(*) from pool) as pool_size,
+        (select mapping_id from made) as mapping_id, (select id from told) as outbox_id
+      from quota`,
+    );
+    return row;
+  }
+
+  return {
+    async create(mapping, audit) {
+      for (let tries = 1; ; tries += 1) {
+        const row = await goneIfDangling(() => tryCreate(mapping, audit));
+        if (row === undefined) return { outcome: 'gone' };
+        if (row.mapping_id !== null && row.outbox_id !== null) {
+          return { outcome: 'done', mappingId: row.mapping_id, outboxIds: [row.outbox_id] };
+        }
+        if (row.limit !== null && row.current >= row.limit) {
+          return { outcome: 'over_quota', limit: row.limit, current: row.current };
+        }
+        const chosen = mapping.kind === 'public' && mapping.remotePort !== null;
+        if (row.port === null) return { outcome: chosen || row.pool_size === 0 ? 'no_pool' : 'port_taken' };
+        if (chosen || tries === PORT_TRIES_MAX) return { outcome: 'port_taken' };
+      }
+    },
+
+    async find(mappingId, tenant) {
+      const [row] = await postgres.query<MappingRecord>(
+        sql`${SELECT_MAPPING} from port_mappings m where m.mapping_id = ${mappingId} and ${mappingsOf(tenant)}`,
+      );
+      return row ?? null;
+    },
+
+    list: ({ userId, clientId, protocol }, tenant, page) =>
+      selectPage<MappingRecord>(
+        postgres,
+        {
+          select: SELECT_MAPPING,
+          from: sql`port_mappings m`,
+          where: [
+            mappingsOf(tenant),
+            userId === undefined ? sql`true` : mappingsOf({ kind: 'user', userId }),
+            clientId === undefined ? sql`true` : mappingsOf({ kind: 'client', clientId }),
+            protocol === undefined ? sql`true` : sql`m.protocol = ${protocol}`,
+          ],
+          id: sql`m.mapping_id`,
+        },
+        page,
+      ),
+
+    update: (mapping, change, audit) =>
+      portTakenIfUnique(async () => {
+        const { mapping_id: id, source_client_id: source, target_client_id: target, relay_group: group } = mapping;
+        const set = assignments({
+          name: valueOf(change.name),
+          target_host: valueOf(change.targetHost),
+          target_port: valueOf(change.targetPort),
+          local_port: valueOf(change.localPort),
+          remote_port: valueOf(change.remotePort),
+          enabled: valueOf(change.enabled),
+          access_allow: change.access === undefined ? undefined : array(change.access.allow, 'text'),
+          access_deny: change.access === undefined ? undefined : array(change.access.deny, 'text'),
+        });
+        const inPool =
+          change.remotePort === undefined
+            ? sql`true`
+            : sql`${change.remotePort}::int in (select port from (${portPool(group ?? '')}) p)`;
+        const rows = await postgres.transaction<{ id: number; in_pool: boolean }>(
+          lockOwner(mapping.user_id, target),
+          sql`
+          with old as (select m.*, ${inPool} as in_pool from port_mappings m where m.mapping_id = ${id}),
+          changed as (
+            update port_mappings m set ${sql.join(
+              [...set, sql`row_version = nextval('row_version_seq')`, sql`updated_at = now()`],
+              sql`, `,
+            )}
+            from old where m.mapping_id = old.mapping_id and old.in_pool
+            returning ${changedColumns(false)}, ${concerned(source)} as client_ids, old.remote_port as old_port
+          ), moved as (
+            select m.binding_id, m.client_ids, m.version, true as deleted,
+              ${`${mapping.protocol}:${group}:`}::text || m.old_port as endpoint
+            from changed m where m.endpoint is not null
+          ), bumped as (${bumpClients(sql`changed`)}),
+          told as (${insertBindingChange(sql`(
+            select binding_id, endpoint, version, deleted, client_ids from changed
+            union all
+            select v.binding_id, v.endpoint, v.version, v.deleted, v.client_ids from moved v
+            where v.endpoint not in (select c.endpoint from changed c))`)}),
+          audited as (${insertAudit(audit, 'mapping', sql`changed.mapping_id::text`, sql`changed.user_id`, sql`changed`)})
+          select told.id, true as in_pool from told union all select null, false from old where not old.in_pool`,
+        );
+        if (rows.length === 0) return { outcome: 'gone' };
+        if (rows.some((row) => !row.in_pool)) return { outcome: 'no_pool' };
+        return { outcome: 'done', mappingId: id, outboxIds: rows.map((row) => row.id) };
+      }),
+
+    async remove(mapping, audit) {
+      const { mapping_id: id, source_client_id: source, target_client_id: target } = mapping;
+      const rows = await postgres.transaction<{ id: number }>(
+        lockOwner(mapping.user_id, target),
+        sql`
+        with changed as (
+          delete from port_mappings m where m.mapping_id = ${id}
+          returning ${changedColumns(true)}, ${concerned(source)} as client_ids
+        ), bumped as (${bumpClients(sql`changed`)}),
+        audited as (${insertAudit(audit, 'mapping', sql`changed.mapping_id::text`, sql`changed.user_id`, sql`changed`)})
+        ${insertBindingChange(sql`changed`)}`,
+      );
+      return rows.map((row) => row.id);
+    },
+  };
+}
+
+/** Every client that serves `m`, and its source. */
+function concerned(source: number | null): SQL {
+  return sql`array(select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
+    union select unnest(${clientIds(source)}))`;
+}
+
+/** Ports that some relay of the group listens on; `online`: one that is online now. */
+function portPool(group: string): SQL {
+  return sql`select port, bool_or(n.status = 'online') as online
+    from relay_nodes n cross join generate_series(n.public_from, n.public_to) port
+    where n.relay_group = ${group} group by port`;
+}
+
+function choosePort({ remotePort, relayGroup, protocol }: NewMapping & { kind: 'public' }): SQL {
+  if (remotePort !== null) return sql`select (select pool.port from pool where pool.port = ${remotePort}) as port`;
+  return sql`select (select pool.port from pool where not exists (
+      select from port_mappings t where t.relay_group = ${relayGroup} and t.protocol = ${protocol} and t.remote_port = pool.port)
+    order by pool.online desc, random() limit 1) as port`;
+}
+
+function valueOf(value: string | number | boolean | undefined): SQL | undefined {
+  return value === undefined ? undefined : sql`${value}`;
+}
+
+/** A client that is deleted at the same moment. */
+async function goneIfDangling<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof PostgresError && error.sqlState === FOREIGN_KEY_VIOLATION) return undefined;
+    throw error;
+  }
+}
+
+async function portTakenIfUnique(work: () => Promise<MappingOutcome>): Promise<MappingOutcome> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof PostgresError && error.sqlState === UNIQUE_VIOLATION) return { outcome: 'port_taken' };
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import { type SQL, sql } from 'drizzle-orm';
+
+/**
+ * Takes clients out of everything: private mappings of which one is the source go, as do mappings and domains that
+ * nobody else serves; the others lose an upstream. Two statements for a transaction that then deletes the clients;
+ * each change is told to the outbox.
+ *
+ * @param clientIds Subquery with one column.
+ */
+export function removeClients(clientIds: SQL): [SQL, SQL] {
+  const alone = (column: string, id: string) => sql.raw(`not exists (
+    select from endpoint_upstreams o where o.${column} = ${id} and o.client_id not in (select client_id from leaving))`);
+  const mappings = sql`
+    with leaving as (${clientIds}),
+    touched as (
+      select m.mapping_id, m.source_client_id in (select client_id from leaving) or ${alone('mapping_id', 'm.mapping_id')} as ends,
+        array(select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
+          union select m.source_client_id where m.source_client_id is not null) as client_ids
+      from port_mappings m
+      where m.source_client_id in (select client_id from leaving)
+        or m.mapping_id in (select e.mapping_id from endpoint_upstreams e where e.client_id in (select client_id from leaving))
+    ), ended as (
+      delete from port_mappings m using touched t where m.mapping_id = t.mapping_id and t.ends
+      returning m.*, t.client_ids, true as deleted, m.row_version + 1 as version
+    ), kept as (
+      update port_mappings m set row_version = nextval('row_version_seq') from touched t
+      where m.mapping_id = t.mapping_id and not t.ends
+      returning m.*, t.client_ids, false as deleted, m.row_version as version
+    ), left_behind as (
+      delete from endpoint_upstreams e using kept k
+      where e.mapping_id = k.mapping_id and e.client_id in (select client_id from leaving)
+    ), changed as (select * from ended union all select * from kept),
+    bumped as (
+      update clients set config_version = config_version + 1 where client_id in (select unnest(client_ids) from changed)
+    )
+    insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
+    select 'binding_changed', 'mapping:' || mapping_id,
+      case when source_client_id is null then protocol || ':' || relay_group || ':' || remote_port end,
+      version, deleted, client_ids
+    from changed`;
+  const domains = sql`
+    with leaving as (${clientIds}),
+    touched as (
+      select d.id, ${alone('domain_id', 'd.id')} as ends,
+        array(select e.client_id from endpoint_upstreams e where e.domain_id = d.id) as client_ids
+      from http_domain_mappings d
+      where d.id in (select e.domain_id from endpoint_upstreams e where e.client_id in (select client_id from leaving))
+    ), ended as (
+      delete from http_domain_mappings d using touched t where d.id = t.id and t.ends
+      returning d.*, t.client_ids, true as deleted, d.row_version + 1 as version
+    ), kept as (
+      update http_domain_mappings d set row_version = nextval('row_version_seq') from touched t
+      where d.id = t.id and not t.ends
+      returning d.*, t.client_ids, false as deleted, d.row_version as version
+    ), left_behind as (
+      delete from endpoint_upstreams e using kept k
+      where e.domain_id = k.id and e.client_id in (select client_id from leaving)
+    ), changed as (select * from ended union all select * from kept),
+    bumped as (
+      update clients set config_version = config_version + 1 where client_id in (select unnest(client_ids) from changed)
+    )
+    insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
+    select 'binding_changed', 'domain:' || id, full_domain, version, deleted, client_ids from changed
+    where verification_state = 'verified'`;
+  return [mappings, domains];
+}

@@ -1,0 +1,211 @@
+import type { Plan, User } from '@tunnox/domain/api/users';
+import { type SQL, sql } from 'drizzle-orm';
+import type { QuotaFacts, UserOutcome, UserRepository } from '../services/user-ports.ts';
+import { limitsOf, monthTrafficOf } from './limits-sql.ts';
+import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
+import { removeClients } from './removal-sql.ts';
+import {
+  assignments,
+  insertAudit,
+  insertClientChange,
+  lockOwner,
+  moment,
+  OUTBOX_OF_TRANSACTION,
+  selectPage,
+} from './sql-parts.ts';
+
+const SELECT_USER = sql`select u.user_id, u.username, u.email, u.status, u.plan,
+  (select to_jsonb(l) from (${limitsOf(sql.raw('u.user_id'))}) l) as quota,
+  ${moment('u.created_at')} as created_at, ${moment('u.updated_at')} as updated_at,
+  ${moment('u.last_login_at')} as last_login_at`;
+
+const QUOTA_COLUMNS = [
+  'max_clients',
+  'max_mappings',
+  'max_active_mappings',
+  'max_connections_per_mapping',
+  'total_bandwidth_limit',
+  'monthly_traffic_limit',
+] as const;
+
+interface Changed {
+  user_id: number;
+  outbox_ids: number[];
+}
+
+/** Users, their quotas, and the plans. */
+export function createUserRepository(postgres: Postgres): UserRepository {
+  async function change(userId: number, statement: SQL): Promise<UserOutcome> {
+    const [row] = await postgres.transaction<Changed>(lockOwner(userId, null), statement);
+    return row === undefined ? { outcome: 'no_user' } : { outcome: 'done', userId, outboxIds: row.outbox_ids };
+  }
+
+  return {
+    create: (user, audit) =>
+      named(async () => {
+        const [row] = await postgres.query<{ user_id: number }>(sql`
+          with made as (
+            insert into users (username, email, password_hash, plan)
+            values (${user.username}, ${user.email}, ${user.passwordHash}, ${user.plan}) returning user_id
+          ), audited as (${insertAudit(audit, 'user', sql`made.user_id::text`, sql`made.user_id`, sql`made`)})
+          select user_id from made`);
+        return row === undefined ? { outcome: 'no_user' } : { outcome: 'done', userId: row.user_id, outboxIds: [] };
+      }),
+
+    async find(userId) {
+      const [row] = await postgres.query<User>(sql`${SELECT_USER} from users u where u.user_id = ${userId}`);
+      return row ?? null;
+    },
+
+    list: (filter, page) =>
+      selectPage<User>(
+        postgres,
+        {
+          select: SELECT_USER,
+          from: sql`users u`,
+          where: [filter.status === undefined ? sql`u.status <> 'deleted'` : sql`u.status = ${filter.status}`],
+          id: sql`u.user_id`,
+        },
+        page,
+      ),
+
+    update: (userId, { username, email, passwordHash, plan, status }, audit) =>
+      named(() => {
+        const values = { username, email, password_hash: passwordHash, plan, status };
+        const set = Object.entries(values).map(([column, value]): [string, SQL | undefined] => [
+          column,
+          value === undefined ? undefined : sql`${value}`,
+        ]);
+        return change(
+          userId,
+          sql`
+          with old as (select user_id, status, plan from users where user_id = ${userId} and status <> 'deleted'),
+          changed as (
+            update users u set ${sql.join([...assignments(Object.fromEntries(set)), sql`updated_at = now()`], sql`, `)}
+            from old where u.user_id = old.user_id
+            returning u.user_id, u.status, u.status <> old.status as switched, u.plan <> old.plan as replanned
+          ), ${clientsToldOf(sql`changed`)},
+          audited as (${insertAudit(audit, 'user', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
+          select changed.user_id, array(select id from told union all select id from bindings_told) as outbox_ids
+          from changed`,
+        );
+      }),
+
+    async remove(userId, audit) {
+      const [row] = await postgres.transaction<Changed>(
+        lockOwner(userId, null),
+        sql`update api_keys set revoked_at = now() where user_id = ${userId} and revoked_at is null`,
+        sql`update users set status = 'deleted', updated_at = now() where user_id = ${userId}`,
+        ...removeClients(sql`select client_id from clients where user_id = ${userId}`),
+        sql`
+          with gone as (
+            delete from clients where user_id = ${userId} returning client_id, config_version
+          ), told as (${insertClientChange('deleted', sql`gone`)}),
+          audited as (${insertAudit(audit, 'user', sql`u.user_id::text`, sql`u.user_id`, sql`users u where u.user_id = ${userId}`)})
+          select u.user_id, array(select id from told union all ${OUTBOX_OF_TRANSACTION}) as outbox_ids
+          from users u where u.user_id = ${userId}`,
+      );
+      return row === undefined ? { outcome: 'no_user' } : { outcome: 'done', userId, outboxIds: row.outbox_ids };
+    },
+
+    async quota(userId) {
+      const [row] = await postgres.query<QuotaFacts>(sql`
+        select (select to_jsonb(l) from (${limitsOf(sql`u.user_id`)}) l) as limits,
+          (select count(*) from clients c where c.user_id = u.user_id) as clients,
+          ${mappingCount(sql`u.user_id`)} as mappings,
+          ${monthTrafficOf(sql`u.user_id`)} as "monthTraffic",
+          coalesce((select jsonb_agg(s) from (
+            select b.client_ids as "clientIds", count(*) as count from (
+              select array(select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id order by 1) as client_ids
+              from port_mappings m where m.user_id = u.user_id and m.enabled
+              union all
+              select array(select e.client_id from endpoint_upstreams e where e.domain_id = d.id order by 1)
+              from http_domain_mappings d
+              where d.user_id = u.user_id and d.status = 'active' and d.verification_state = 'verified'
+            ) b group by b.client_ids) s), '[]') as enabled
+        from users u where u.user_id = ${userId}`);
+      return row ?? null;
+    },
+
+    setQuota(userId, quota, audit) {
+      const values = QUOTA_COLUMNS.flatMap((column) => {
+        const value = quota[column];
+        return value === undefined ? [] : [{ column: sql.identifier(column), value: sql`${value ?? -1}::bigint` }];
+      });
+      const columns = sql.join([sql`user_id`, ...values.map(({ column }) => column)], sql`, `);
+      const selected = sql.join([sql`u.user_id`, ...values.map(({ value }) => value)], sql`, `);
+      const set = sql.join(
+        [...values.map(({ column, value }) => sql`${column} = ${value}`), sql`updated_at = now()`],
+        sql`, `,
+      );
+      return change(
+        userId,
+        sql`
+        with changed as (
+          insert into user_quotas (${columns})
+          select ${selected} from users u where u.user_id = ${userId} and u.status <> 'deleted'
+          on conflict (user_id) do update set ${set} returning user_id
+        ), concerned as (
+          select c.client_id, c.config_version from clients c join changed using (user_id)
+        ), told as (${insertClientChange('limits', sql`concerned`)}),
+        audited as (${insertAudit(audit, 'quota', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
+        select user_id, array(select id from told) as outbox_ids from changed`,
+      );
+    },
+
+    plans: () =>
+      postgres.query<Plan>(sql`select name, max_clients, max_mappings, max_active_mappings, max_connections_per_mapping,
+        total_bandwidth_limit, monthly_traffic_limit from plans order by max_mappings nulls last, name`),
+  };
+}
+
+/** Mappings and domains of a user together: that is what max_mappings counts. */
+export function mappingCount(userId: SQL): SQL {
+  return sql`((select count(*) from port_mappings m where m.user_id = ${userId})
+    + (select count(*) from http_domain_mappings d where d.user_id = ${userId}))`;
+}
+
+/**
+ * What follows for the clients when a row of `changed` was switched on or off (tickets void, bindings changed), or has
+ * got another plan (limits): the parts `told` and `bindings_told`, outbox rows.
+ */
+function clientsToldOf(changed: SQL): SQL {
+  return sql`
+    clients_changed as (
+      update clients c set config_version = c.config_version + 1,
+        credential_generation = c.credential_generation + case when ch.switched and ch.status = 'disabled' then 1 else 0 end
+      from ${changed} ch where c.user_id = ch.user_id and (ch.switched or ch.replanned)
+      returning c.client_id, c.config_version,
+        case when not ch.switched then 'limits' when ch.status = 'disabled' then 'disabled' else 'enabled' end as change
+    ), told as (
+      insert into outbox (kind, version, client_ids, change)
+      select 'client_changed', config_version, array[client_id], change from clients_changed returning id
+    ), mappings_changed as (
+      update port_mappings m set row_version = nextval('row_version_seq')
+      from ${changed} ch where m.user_id = ch.user_id and ch.switched
+      returning 'mapping:' || m.mapping_id as binding_id, m.row_version as version,
+        case when m.source_client_id is null then m.protocol || ':' || m.relay_group || ':' || m.remote_port end as endpoint
+    ), domains_changed as (
+      update http_domain_mappings d set row_version = nextval('row_version_seq')
+      from ${changed} ch where d.user_id = ch.user_id and ch.switched and d.verification_state = 'verified'
+      returning 'domain:' || d.id as binding_id, d.row_version as version, d.full_domain as endpoint
+    ), bindings_told as (
+      insert into outbox (kind, binding_id, endpoint, version, client_ids)
+      select 'binding_changed', b.binding_id, b.endpoint, b.version, '{}'
+      from (select * from mappings_changed union all select * from domains_changed) b returning id
+    )`;
+}
+
+/** Tells which of the names is taken. */
+async function named(work: () => Promise<UserOutcome>): Promise<UserOutcome> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof PostgresError)) throw error;
+    if (error.sqlState === FOREIGN_KEY_VIOLATION && error.constraint?.includes('plan') === true) {
+      return { outcome: 'no_plan' };
+    }
+    if (error.sqlState !== UNIQUE_VIOLATION) throw error;
+    return { outcome: error.constraint === 'users_email_unique' ? 'email_taken' : 'username_taken' };
+  }
+}

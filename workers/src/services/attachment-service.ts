@@ -1,0 +1,144 @@
+import type { ClientPolicy } from '@tunnox/domain/policy';
+import type { AttachAnswer, AttachRequest, CloseCode, DetachRequest } from '@tunnox/domain/relay-api';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import type { RelayIdentity } from '../tickets/relay-tokens.ts';
+import type { AttachmentRepository, AttachReply, NodeOwners, PresenceOwners } from './live-ports.ts';
+import type { ClientStanding, PolicyRepository } from './ports.ts';
+
+export interface AttachmentDeps {
+  policies: PolicyRepository;
+  presences: PresenceOwners;
+  nodes: NodeOwners;
+  clients: AttachmentRepository;
+  /** Lets work go on after the answer. */
+  later: (work: Promise<unknown>) => void;
+}
+
+type AttachItem = AttachRequest['clients'][number];
+type AttachResult = AttachAnswer['results'][number];
+
+/** Relays say which agents are attached to them, many at a time. */
+export class AttachmentService {
+  readonly #deps: AttachmentDeps;
+
+  constructor(deps: AttachmentDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Attaches or announces clients. Standings are read before and policies after the presences are written: a change
+   * in between either is in the policy or finds the presence and is pushed.
+   *
+   * While Postgres is away, owners that know a client's policy let it in with that.
+   */
+  async attach(relay: RelayIdentity, request: AttachRequest): Promise<AttachAnswer> {
+    const { nodes, clients, later } = this.#deps;
+    const ids = [...new Set(request.clients.map((client) => client.client_id))];
+    const standings = await this.#standings(ids);
+    const replies = await Promise.all(request.clients.map((client) => this.#attachOne(relay, client, standings)));
+    const policies = await this.#policies(request.clients, replies);
+    const results = request.clients.map((client, index) => resultOf(client, replies[index], policies));
+    const attached = results.flatMap((result) => (result.outcome === 'accepted' ? [result.client_id] : []));
+    later(nodes.noteClients(relay.nodeId, relay.incarnation, attached, []));
+    later(clients.recordSeen(attached));
+    return { results };
+  }
+
+  /** Ends sessions; what is late disturbs nobody. */
+  async detach(relay: RelayIdentity, request: DetachRequest): Promise<void> {
+    const { presences, nodes, clients, later } = this.#deps;
+    const { nodeId: node_id, incarnation } = relay;
+    await Promise.all(
+      request.clients.map(({ client_id, instance_id, connect_seq }) =>
+        presences.detach(client_id, { node_id, incarnation, instance_id, connect_seq }),
+      ),
+    );
+    const ids = request.clients.map((client) => client.client_id);
+    later(nodes.noteClients(relay.nodeId, relay.incarnation, [], ids));
+    later(clients.recordSeen(ids));
+  }
+
+  /** null: Postgres is away. */
+  async #standings(ids: number[]): Promise<Map<number, ClientStanding> | null> {
+    try {
+      return await this.#deps.policies.loadStandings(ids);
+    } catch (error) {
+      if (isAway(error)) return null;
+      throw error;
+    }
+  }
+
+  async #attachOne(
+    relay: RelayIdentity,
+    client: AttachItem,
+    standings: Map<number, ClientStanding> | null,
+  ): Promise<AttachReply> {
+    if (standings !== null) {
+      const refusal = refusalOf(standings.get(client.client_id), client.generation);
+      if (refusal !== null) return refusal;
+    }
+    return this.#deps.presences.attach({ ...client, node_id: relay.nodeId, incarnation: relay.incarnation });
+  }
+
+  async #policies(clients: AttachItem[], replies: AttachReply[]): Promise<Map<number, ClientPolicy>> {
+    const accepted = new Map<number, ClientPolicy | null>();
+    for (const [index, client] of clients.entries()) {
+      const reply = replies[index];
+      if (reply?.kind === 'accepted') accepted.set(client.client_id, reply.policy);
+    }
+    if (accepted.size === 0) return new Map();
+    try {
+      const policies = await this.#deps.policies.loadPolicies([...accepted.keys()]);
+      for (const policy of policies.values()) {
+        const known = accepted.get(policy.client_id);
+        const same = known?.generation === policy.generation && known.config_version === policy.config_version;
+        if (!same) this.#deps.later(this.#deps.presences.remember(policy));
+      }
+      return policies;
+    } catch (error) {
+      const known = [...accepted].flatMap(([clientId, policy]) => (policy === null ? [] : [[clientId, policy] as const]));
+      // Who has no policy must ask again later; then so does the whole batch.
+      if (!isAway(error) || known.length < accepted.size) throw error;
+      return new Map(known);
+    }
+  }
+}
+
+function resultOf(client: AttachItem, reply: AttachReply | undefined, policies: Map<number, ClientPolicy>): AttachResult {
+  const { client_id } = client;
+  if (reply?.kind === 'refused') return { client_id, outcome: 'refused', code: reply.code, message: reply.message };
+  const policy = policies.get(client_id);
+  if (policy !== undefined) return { client_id, outcome: 'accepted', policy };
+  return { client_id, outcome: 'refused', code: 'deleted', message: MESSAGES.deleted };
+}
+
+function refusalOf(standing: ClientStanding | undefined, generation: number): (AttachReply & { kind: 'refused' }) | null {
+  const code = refusalCode(standing, generation);
+  return code === null ? null : { kind: 'refused', code, message: MESSAGES[code] };
+}
+
+function refusalCode(standing: ClientStanding | undefined, generation: number): CloseCode | null {
+  if (standing === undefined) return 'deleted';
+  switch (standing.state) {
+    case 'disabled':
+      return 'disabled';
+    case 'claimed':
+      return 'claimed';
+    case 'active':
+      return generation < standing.generation ? 'stale_ticket' : null;
+  }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof TunnoxError && error.code === 'unavailable';
+}
+
+/** What an agent is told when its session may not (or no longer) be. */
+export const MESSAGES: Record<CloseCode, string> = {
+  replaced: 'A newer session of this client is attached.',
+  disabled: 'The client is disabled.',
+  deleted: 'The client was deleted, or its time has ended.',
+  claimed: 'The client was claimed: its new identity waits at the control plane.',
+  stale_ticket: 'The credential was changed; a new ticket is needed.',
+  disconnected: 'The owner of the client has disconnected it.',
+};

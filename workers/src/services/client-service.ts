@@ -1,0 +1,144 @@
+import type { Client, CreatedClient, RotatedCode, UpdateClient } from '@tunnox/domain/api/clients';
+import type { Page, PageQuery } from '@tunnox/domain/api/common';
+import type { Presence } from '@tunnox/domain/presence';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import { auditOf } from './audit.ts';
+import type { ChangeTeller } from './change-teller.ts';
+import type { ClientFilter, ClientRecord, ClientRepository, OverQuota } from './client-ports.ts';
+import { toPage, toPageRequest } from './page.ts';
+import type { PresenceReader } from './ports.ts';
+import { type Caller, chooseUser, notFound, refuseClients, tenantOf } from './principal.ts';
+import { randomBytes, sha256Hex, toBase64Url } from './random.ts';
+
+export interface ClientServiceDeps {
+  clients: ClientRepository;
+  presences: PresenceReader;
+  teller: ChangeTeller;
+}
+
+const AUTH_CODE_BYTES = 24;
+
+/** Clients: the identities of agents. */
+export class ClientService {
+  readonly #deps: ClientServiceDeps;
+
+  constructor(deps: ClientServiceDeps) {
+    this.#deps = deps;
+  }
+
+  async create(
+    caller: Caller,
+    body: { user_id?: number | undefined; client_name: string; client_desc: string },
+  ): Promise<CreatedClient> {
+    const userId = chooseUser(caller, body.user_id);
+    refuseClients(caller);
+    const authCode = newAuthCode();
+    const { client_name: name, client_desc: description } = body;
+    const outcome = await this.#deps.clients.create(
+      { userId, name, description, authCodeHash: await sha256Hex(authCode) },
+      auditOf(caller, 'client.create', { after: { name, description } }),
+    );
+    switch (outcome.outcome) {
+      case 'no_user':
+        throw notFound('user', userId);
+      case 'over_quota':
+        throw overQuota('clients', outcome);
+      case 'done': {
+        const { created_at } = await this.load(caller, outcome.clientId);
+        return {
+          client_id: outcome.clientId,
+          auth_code: authCode,
+          user_id: userId,
+          client_name: name,
+          client_desc: description,
+          client_type: 'managed',
+          status: 'offline',
+          created_at,
+        };
+      }
+    }
+  }
+
+  async find(caller: Caller, clientId: number): Promise<Client> {
+    const record = await this.load(caller, clientId);
+    const presences = await this.#deps.presences.read([clientId]);
+    return toClient(record, presences);
+  }
+
+  async list(caller: Caller, query: PageQuery & ClientFilter): Promise<Page<'clients', Client>> {
+    const page = await this.#deps.clients.list(query, tenantOf(caller.principal), toPageRequest(query));
+    const presences = await this.#deps.presences.read(page.rows.map((client) => client.client_id));
+    const items = page.rows.map((record) => toClient(record, presences));
+    return toPage('clients', query, page, items, (client) => client.client_id);
+  }
+
+  async update(caller: Caller, clientId: number, body: UpdateClient): Promise<Client> {
+    refuseClients(caller);
+    const record = await this.load(caller, clientId);
+    const { client_name: name, client_desc: description, enabled } = body;
+    const outboxIds = await this.#deps.clients.update(
+      record,
+      { name, description, enabled },
+      auditOf(caller, 'client.update', { before: summary(record), after: body }),
+    );
+    await this.#deps.teller.onItsWay(outboxIds);
+    return await this.find(caller, clientId);
+  }
+
+  async remove(caller: Caller, clientId: number): Promise<void> {
+    refuseClients(caller);
+    const record = await this.load(caller, clientId);
+    const audit = auditOf(caller, 'client.delete', { before: summary(record) });
+    await this.#deps.teller.onItsWay(await this.#deps.clients.remove(record, audit));
+  }
+
+  /** The new code is in this answer only; the agent must be given it. */
+  async rotateCode(caller: Caller, clientId: number): Promise<RotatedCode> {
+    refuseClients(caller);
+    const record = await this.load(caller, clientId);
+    const authCode = newAuthCode();
+    const audit = auditOf(caller, 'client.rotate_code', {});
+    const outboxIds = await this.#deps.clients.rotateCode(record, await sha256Hex(authCode), audit);
+    await this.#deps.teller.onItsWay(outboxIds);
+    return { client_id: clientId, auth_code: authCode };
+  }
+
+  async disconnect(caller: Caller, clientId: number): Promise<void> {
+    refuseClients(caller);
+    const record = await this.load(caller, clientId);
+    const audit = auditOf(caller, 'client.disconnect', {});
+    await this.#deps.teller.onItsWay(await this.#deps.clients.disconnect(record, audit));
+  }
+
+  /** @throws {TunnoxError} `not_found` also for another tenant's. */
+  async load(caller: Caller, clientId: number): Promise<ClientRecord> {
+    const record = await this.#deps.clients.find(clientId, tenantOf(caller.principal));
+    if (record === null) throw notFound('client', clientId);
+    return record;
+  }
+}
+
+/** 192 random bits in base64url. */
+export function newAuthCode(): string {
+  return toBase64Url(randomBytes(AUTH_CODE_BYTES));
+}
+
+export function overQuota(what: string, { limit, current }: OverQuota): TunnoxError {
+  return new TunnoxError('quota_exceeded', `The quota allows ${limit} ${what}, and ${current} are in use`, {
+    details: { limit, current },
+  });
+}
+
+function toClient({ state, ...record }: ClientRecord, presences: Map<number, Presence>): Client {
+  const presence = state === 'active' ? presences.get(record.client_id) : undefined;
+  return {
+    ...record,
+    status: state === 'active' ? (presence === undefined ? 'offline' : 'online') : state,
+    node_id: presence?.node_id ?? null,
+    attached_at: presence?.attached_at ?? null,
+  };
+}
+
+function summary({ client_name, client_desc, state }: ClientRecord): object {
+  return { client_name, client_desc, state };
+}

@@ -1,0 +1,115 @@
+import type { NodeAddress } from '@tunnox/domain/presence';
+import type { RegisterAnswer, RegisterRequest } from '@tunnox/domain/relay-api';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import { type ProvedKey, verifyNodeAssertion } from '../tickets/node-assertion.ts';
+import type { RelayIdentity, RelayTokens } from '../tickets/relay-tokens.ts';
+import type { SigningKeys } from '../tickets/signing-keys.ts';
+import type { JoinTokenRepository, NodeOwners, NodeRegistry } from './live-ports.ts';
+import { sha256Hex } from './random.ts';
+
+export interface RelayRegistrationDeps {
+  joinTokens: JoinTokenRepository;
+  registry: NodeRegistry;
+  nodes: NodeOwners;
+  tokens: RelayTokens;
+  keys: SigningKeys;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+export interface RelayRegistrationOptions {
+  leaseMs: number;
+  baseDomains: string[];
+}
+
+/** Relays come, prove their key, and get their id. */
+export class RelayRegistrationService {
+  readonly #deps: RelayRegistrationDeps;
+  readonly #options: RelayRegistrationOptions;
+
+  constructor(deps: RelayRegistrationDeps, options: RelayRegistrationOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /**
+   * Registers a relay: a new incarnation, or with `incarnation` in the request a new token for the one that it has.
+   *
+   * @throws {TunnoxError} `unauthenticated`, `clock_skew`, `forbidden` (join token), `nodes_exhausted`
+   */
+  async register(request: RegisterRequest): Promise<RegisterAnswer> {
+    const { nodes, tokens, keys, registry } = this.#deps;
+    const proved = await verifyNodeAssertion(request.assertion, request.public_jwk, this.#deps.now());
+    const { nodeId, group } = await this.#seat(request, proved);
+    const incarnation = request.incarnation ?? (await nodes.register(profileOf(request, nodeId, proved, group)));
+    if (request.incarnation !== undefined && !(await nodes.touch(nodeId, incarnation))) {
+      throw superseded(nodeId);
+    }
+    const [{ token, expiresAt }, ticketKeys, peers] = await Promise.all([
+      tokens.issue({ nodeId, incarnation }),
+      keys.jwks('ticket'),
+      registry.peers(),
+    ]);
+    return {
+      node_id: nodeId,
+      incarnation,
+      group,
+      token,
+      token_expires_at: expiresAt,
+      lease_ms: this.#options.leaseMs,
+      base_domains: this.#options.baseDomains,
+      ticket_keys: ticketKeys,
+      peers: others(peers, nodeId),
+    };
+  }
+
+  /** Whose token this is; a sign of life of its relay. @throws {TunnoxError} `unauthenticated` */
+  async authenticate(token: string): Promise<RelayIdentity> {
+    const identity = await this.#deps.tokens.verify(token);
+    if (!(await this.#deps.nodes.touch(identity.nodeId, identity.incarnation))) throw superseded(identity.nodeId);
+    return identity;
+  }
+
+  async peers(identity: RelayIdentity): Promise<NodeAddress[]> {
+    return others(await this.#deps.registry.peers(), identity.nodeId);
+  }
+
+  async #seat(request: RegisterRequest, proved: ProvedKey): Promise<{ nodeId: string; group: string }> {
+    const { registry, joinTokens } = this.#deps;
+    const seat = await registry.present(proved.fingerprint, proved.jti, proved.expiresAtMs);
+    if (seat.kind === 'known') return { nodeId: seat.node_id, group: seat.group };
+    if (seat.kind === 'replayed') throw new TunnoxError('unauthenticated', 'The assertion was used before');
+    if (request.join_token === undefined) {
+      throw new TunnoxError('forbidden', 'This relay is not known here: it needs a join token the first time');
+    }
+    const hash = await sha256Hex(request.join_token);
+    const group = await joinTokens.consume(hash);
+    if (group === null) throw new TunnoxError('forbidden', 'The join token is unknown, used up, expired or revoked');
+    const nodeId = await registry.allocate(proved.fingerprint, group);
+    if (nodeId !== null) return { nodeId, group };
+    await joinTokens.refund(hash);
+    throw new TunnoxError('nodes_exhausted', 'All 1000 node ids are in use');
+  }
+}
+
+function profileOf(request: RegisterRequest, nodeId: string, proved: ProvedKey, group: string) {
+  const { region, public_address, internal_address, ports, version } = request;
+  return {
+    node_id: nodeId,
+    fingerprint: proved.fingerprint,
+    group,
+    region,
+    public_address,
+    internal_address: internal_address ?? public_address,
+    ports,
+    version,
+  };
+}
+
+function others(peers: NodeAddress[], nodeId: string): NodeAddress[] {
+  return peers.filter((peer) => peer.node_id !== nodeId);
+}
+
+function superseded(nodeId: string): TunnoxError {
+  return new TunnoxError('unauthenticated', `Another run of ${nodeId} is registered now`);
+}

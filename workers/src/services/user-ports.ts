@@ -1,0 +1,64 @@
+import type { ApiKey, Limits, Plan, SetQuota, User } from '@tunnox/domain/api/users';
+import type { AuditEntry } from './audit.ts';
+import type { PageRequest, PageRows } from './page.ts';
+import type { Scope } from './principal.ts';
+
+export interface NewUser {
+  username: string;
+  email: string;
+  passwordHash: string | null;
+  plan: string;
+}
+
+export interface UserChange {
+  username?: string | undefined;
+  email?: string | undefined;
+  passwordHash?: string | undefined;
+  plan?: string | undefined;
+  status?: 'active' | 'disabled' | undefined;
+}
+
+export type UserOutcome =
+  | { outcome: 'done'; userId: number; outboxIds: number[] }
+  | { outcome: 'username_taken' | 'email_taken' | 'no_plan' | 'no_user' };
+
+/** What a user has and uses now. */
+export interface QuotaFacts {
+  limits: Limits;
+  clients: number;
+  mappings: number;
+  monthTraffic: number;
+  /** How many mappings and domains are enabled, by the clients that serve them. */
+  enabled: { clientIds: number[]; count: number }[];
+}
+
+export interface UserRepository {
+  create(user: NewUser, audit: AuditEntry): Promise<UserOutcome>;
+  find(userId: number): Promise<User | null>;
+  list(filter: { status?: User['status'] | undefined }, page: PageRequest): Promise<PageRows<User>>;
+  /** Disabling voids every ticket of the user's clients. */
+  update(userId: number, change: UserChange, audit: AuditEntry): Promise<UserOutcome>;
+  /** Keeps the row as `deleted`; keys, clients, mappings and domains go. */
+  remove(userId: number, audit: AuditEntry): Promise<UserOutcome>;
+  quota(userId: number): Promise<QuotaFacts | null>;
+  setQuota(userId: number, quota: SetQuota, audit: AuditEntry): Promise<UserOutcome>;
+  plans(): Promise<Plan[]>;
+}
+
+export interface NewApiKey {
+  name: string;
+  prefix: string;
+  hash: string;
+  scopes: Scope[];
+  expiresAt: string | null;
+}
+
+export interface ApiKeyRepository {
+  /** @returns null: there is no such user. */
+  create(userId: number, key: NewApiKey, audit: AuditEntry): Promise<ApiKey | null>;
+  list(userId: number): Promise<ApiKey[]>;
+  /** @returns false: the user has no such key, or it is revoked. */
+  revoke(userId: number, keyId: number, audit: AuditEntry): Promise<boolean>;
+  /** A living key of an active user; notes its use. */
+  authenticate(hash: string): Promise<{ userId: number; scopes: Scope[] } | null>;
+}

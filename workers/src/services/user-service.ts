@@ -1,0 +1,162 @@
+import type { Page, PageQuery } from '@tunnox/domain/api/common';
+import type { CreateUser, Limits, Me, Plan, QuotaUse, SetQuota, UpdateUser, User } from '@tunnox/domain/api/users';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import { auditOf } from './audit.ts';
+import type { ChangeTeller } from './change-teller.ts';
+import { toPage, toPageRequest } from './page.ts';
+import { hashPassword, passwordHashFault } from './password.ts';
+import type { PresenceReader } from './ports.ts';
+import { type Caller, invalid, notFound, refuseClients, requireOperator, scopesOf } from './principal.ts';
+import type { UserOutcome, UserRepository } from './user-ports.ts';
+
+export interface UserServiceDeps {
+  users: UserRepository;
+  presences: PresenceReader;
+  teller: ChangeTeller;
+}
+
+/** So many clients are looked up at most to count what is active; beyond that, what is enabled counts. */
+const PRESENCES_MAX = 500;
+
+/** Accounts, plans and quotas. */
+export class UserService {
+  readonly #deps: UserServiceDeps;
+
+  constructor(deps: UserServiceDeps) {
+    this.#deps = deps;
+  }
+
+  async create(caller: Caller, body: CreateUser): Promise<User> {
+    requireOperator(caller);
+    const fault = body.password_hash === undefined ? null : passwordHashFault(body.password_hash);
+    if (fault !== null) throw invalid('/password_hash', fault);
+    const { username, email, plan = 'free' } = body;
+    const passwordHash =
+      body.password === undefined ? (body.password_hash ?? null) : await hashPassword(body.password);
+    const audit = auditOf(caller, 'user.create', { after: { username, email, plan } });
+    const done = demand(await this.#deps.users.create({ username, email, passwordHash, plan }, audit), body);
+    return await this.#find(done.userId);
+  }
+
+  async find(caller: Caller, userId: number): Promise<User> {
+    requireSelf(caller, userId);
+    return await this.#find(userId);
+  }
+
+  async list(caller: Caller, query: PageQuery & { status?: User['status'] | undefined }): Promise<Page<'users', User>> {
+    requireOperator(caller);
+    const page = await this.#deps.users.list({ status: query.status }, toPageRequest(query));
+    return toPage('users', query, page, page.rows, (user) => user.user_id);
+  }
+
+  /** Users may change their names; plan, status and (without proof of the old one) password are for operators. */
+  async update(caller: Caller, userId: number, body: UpdateUser): Promise<User> {
+    requireSelf(caller, userId);
+    const { username, email, password, plan, status } = body;
+    if (plan !== undefined || status !== undefined || password !== undefined) requireOperator(caller);
+    const before = await this.#find(userId);
+    const passwordHash = password === undefined ? undefined : await hashPassword(password);
+    const audit = auditOf(caller, 'user.update', {
+      before: { username: before.username, email: before.email, plan: before.plan, status: before.status },
+      after: { username, email, plan, status, ...(password === undefined ? {} : { password: 'changed' }) },
+    });
+    const change = { username, email, passwordHash, plan, status };
+    const done = demand(await this.#deps.users.update(userId, change, audit), { username, email, plan, userId });
+    await this.#deps.teller.onItsWay(done.outboxIds);
+    return await this.#find(userId);
+  }
+
+  async remove(caller: Caller, userId: number): Promise<void> {
+    requireOperator(caller);
+    const { username, email } = await this.#find(userId);
+    const audit = auditOf(caller, 'user.delete', { before: { username, email } });
+    const done = demand(await this.#deps.users.remove(userId, audit), { userId });
+    await this.#deps.teller.onItsWay(done.outboxIds);
+  }
+
+  async quota(caller: Caller, userId: number): Promise<QuotaUse> {
+    requireSelf(caller, userId);
+    await this.#find(userId);
+    const facts = await this.#deps.users.quota(userId);
+    if (facts === null) throw notFound('user', userId);
+    const ids = [...new Set(facts.enabled.flatMap(({ clientIds }) => clientIds))].slice(0, PRESENCES_MAX);
+    const presences = await this.#deps.presences.read(ids);
+    const known = new Set(ids);
+    const active = facts.enabled.filter(({ clientIds }) => clientIds.some((id) => presences.has(id) || !known.has(id)));
+    const { monthly_traffic_limit: limit } = facts.limits;
+    return {
+      user_id: userId,
+      ...facts.limits,
+      current_clients: facts.clients,
+      current_mappings: facts.mappings,
+      current_active_mappings: active.reduce((sum, { count }) => sum + count, 0),
+      current_month_traffic: facts.monthTraffic,
+      traffic_usage_percent: limit === null ? null : percent(facts.monthTraffic, limit),
+    };
+  }
+
+  async setQuota(
+    caller: Caller,
+    userId: number,
+    body: SetQuota,
+  ): Promise<{ user_id: number; quota: Limits; updated_at: string }> {
+    requireOperator(caller);
+    const before = await this.#find(userId);
+    const audit = auditOf(caller, 'quota.set', { before: before.quota, after: body });
+    const done = demand(await this.#deps.users.setQuota(userId, body, audit), { userId });
+    await this.#deps.teller.onItsWay(done.outboxIds);
+    const { quota } = await this.#find(userId);
+    return { user_id: userId, quota, updated_at: new Date().toISOString() };
+  }
+
+  async plans(): Promise<{ plans: Plan[] }> {
+    return { plans: await this.#deps.users.plans() };
+  }
+
+  async me(caller: Caller): Promise<Me> {
+    const { principal } = caller;
+    const userId = principal.role === 'operator' ? null : principal.userId;
+    return {
+      role: principal.role,
+      scopes: [...scopesOf(principal)],
+      user: userId === null ? null : await this.#find(userId),
+      client_id: principal.role === 'client' ? principal.clientId : null,
+    };
+  }
+
+  async #find(userId: number): Promise<User> {
+    const user = await this.#deps.users.find(userId);
+    if (user === null || user.status === 'deleted') throw notFound('user', userId);
+    return user;
+  }
+}
+
+/** @throws {TunnoxError} `not_found` for somebody else's account, `forbidden` for an agent's credential. */
+export function requireSelf(caller: Caller, userId: number): void {
+  if (caller.principal.role === 'operator') return;
+  refuseClients(caller);
+  if (caller.principal.userId !== userId) throw notFound('user', userId);
+}
+
+function demand(
+  outcome: UserOutcome,
+  asked: { username?: string | undefined; email?: string | undefined; plan?: string | undefined; userId?: number },
+): { userId: number; outboxIds: number[] } {
+  switch (outcome.outcome) {
+    case 'done':
+      return outcome;
+    case 'username_taken':
+      throw new TunnoxError('username_taken', `The user name ${asked.username} is taken`);
+    case 'email_taken':
+      throw new TunnoxError('email_taken', `There is a user with the address ${asked.email}`);
+    case 'no_plan':
+      throw invalid('/plan', `must be the name of a plan, there is none called ${asked.plan}`);
+    case 'no_user':
+      throw notFound('user', asked.userId ?? '');
+  }
+}
+
+function percent(part: number, whole: number): number {
+  if (whole === 0) return 100;
+  return Math.round((part / whole) * 10_000) / 100;
+}
