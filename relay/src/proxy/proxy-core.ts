@@ -1,0 +1,23 @@
+import type { Router } from '../router/router.ts';
+import type { DeadlineSweep } from './deadline-sweep.ts';
+import type { TrustedPeers } from './forwarding.ts';
+import type { ProxyMetrics } from './proxy-metrics.ts';
+import type { TunnelPool } from './tunnel-pool.ts';
+import type { VisitorConnection } from './visitor-connection.ts';
+
+/** What the connections of one proxy share. */
+export interface ProxyCore {
+  readonly router: Router;
+  readonly pool: TunnelPool;
+  readonly sweep: DeadlineSweep;
+  readonly metrics: ProxyMetrics;
+  readonly trustedPeers: TrustedPeers | null;
+  readonly warningPages: boolean;
+  /** The relay is going down: every answer is the last one of its connection. */
+  readonly draining: boolean;
+  newTunnelId(): string;
+  /** The time for a Date field. */
+  date(): string;
+  /** The connection is closed. */
+  closed(connection: VisitorConnection): void;
+}
