@@ -80,6 +80,7 @@ test('throttleStream() holds a writer back by false and drain', async () => {
   write();
   await pass(clock, 2000);
   assert.ok(written > 1_900_000 && written < 2_250_000, String(written));
+  stream.off('drain', write);
   undo();
   stream.destroy();
 });
