@@ -1,5 +1,6 @@
 import type { Presence } from '@tunnox/domain/presence';
 import type { CloseCode } from '@tunnox/domain/relay-api';
+import { CLOSE_MESSAGES } from '../services/close-messages.ts';
 
 /** What is remembered of one client's place in the cluster. */
 export interface PresenceState {
@@ -39,6 +40,13 @@ export interface DetachEvent {
   connect_seq: number;
 }
 
+export interface ExpelEvent {
+  /** Sessions and tickets of a lower credential generation lose. */
+  generation: number;
+  /** Sessions that were attached up to this moment lose too, milliseconds since 1970; null: none. */
+  attachedUntilMs: number | null;
+}
+
 /** A client that was never attached. */
 export const NEVER_ATTACHED: PresenceState = { generation: 1, order: 0, presence: null, ended: null };
 
@@ -50,10 +58,10 @@ export const NEVER_ATTACHED: PresenceState = { generation: 1, order: 0, presence
  */
 export function attach(state: PresenceState, event: AttachEvent, nowMs: number): AttachVerdict {
   if (event.generation < state.generation) {
-    return { kind: 'refused', code: 'stale_ticket', message: 'The credential was changed; a new ticket is needed.' };
+    return { kind: 'refused', code: 'stale_ticket', message: CLOSE_MESSAGES.stale_ticket };
   }
   if (!wins(state, event)) {
-    return { kind: 'refused', code: 'replaced', message: 'A newer session of this client is attached.' };
+    return { kind: 'refused', code: 'replaced', message: CLOSE_MESSAGES.replaced };
   }
   const { presence } = state;
   const { mode: _mode, ...place } = event;
@@ -85,14 +93,23 @@ export function detach(state: PresenceState, event: DetachEvent, nowMs: number):
   return same ? { ...state, presence: null, order: nextOrder(state, nowMs), ended } : state;
 }
 
-/** The state after the client was disabled, claimed, rotated or disconnected: whoever is attached loses its place. */
-export function expel(state: PresenceState, generation: number, nowMs: number): PresenceState {
+/**
+ * The state after the client was disabled, claimed, rotated or disconnected. A session that began afterwards stays:
+ * the word may come late and twice.
+ */
+export function expel(state: PresenceState, event: ExpelEvent, nowMs: number): PresenceState {
+  const generation = Math.max(state.generation, event.generation);
   const { presence } = state;
+  const ends =
+    presence !== null &&
+    (presence.generation < generation ||
+      (event.attachedUntilMs !== null && Date.parse(presence.attached_at) <= event.attachedUntilMs));
+  if (!ends) return generation === state.generation ? state : { ...state, generation };
   return {
-    generation: Math.max(state.generation, generation),
+    generation,
     order: nextOrder(state, nowMs),
     presence: null,
-    ended: presence === null ? state.ended : { instance_id: presence.instance_id, connect_seq: presence.connect_seq },
+    ended: { instance_id: presence.instance_id, connect_seq: presence.connect_seq },
   };
 }
 

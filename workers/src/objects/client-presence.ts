@@ -5,8 +5,18 @@ import type { CloseCode } from '@tunnox/domain/relay-api';
 import type { PresenceRecord } from '@tunnox/route-store/route-store';
 import type { Env } from '../env.ts';
 import { relayNodeStub } from '../repositories/object-stubs.ts';
+import { CLOSE_MESSAGES } from '../services/close-messages.ts';
 import type { AttachReply, ConfigProblem, PushOutcome } from '../services/live-ports.ts';
-import { type AttachEvent, attach, detach, type DetachEvent, expel, NEVER_ATTACHED, type PresenceState } from './attach-rule.ts';
+import {
+  attach,
+  type AttachEvent,
+  detach,
+  type DetachEvent,
+  expel,
+  type ExpelEvent,
+  NEVER_ATTACHED,
+  type PresenceState,
+} from './attach-rule.ts';
 import { objectServices } from './object-services.ts';
 import { storedState, type StoredState } from './object-state.ts';
 import { mayFollow, outcomeOf } from './presence-push.ts';
@@ -47,7 +57,7 @@ export class ClientPresence extends DurableObject<Env> {
     if (verdict.kind === 'refused') return verdict;
     this.#change(event.client_id, { ...held, ...verdict.state });
     if (verdict.replaced !== null) {
-      await this.#close(verdict.replaced, 'replaced', 'A newer session of this client is attached.');
+      await this.#close(verdict.replaced, 'replaced', CLOSE_MESSAGES.replaced);
     }
     const policy = this.#state.load().policy;
     return { kind: 'accepted', policy: policy?.generation === event.generation ? policy : null };
@@ -85,16 +95,13 @@ export class ClientPresence extends DurableObject<Env> {
     return sent ? settled : { state: 'offline', problems: [] };
   }
 
-  /**
-   * Ends the session of the client, if there is one.
-   *
-   * @param generation Tickets below it lose from now on.
-   */
-  async expel(clientId: number, generation: number, code: CloseCode, message: string): Promise<void> {
+  /** Ends the session that the event is about, if it is attached. */
+  async expel(clientId: number, event: ExpelEvent, code: CloseCode, message: string): Promise<void> {
     const held = this.#state.load();
-    if (held.presence === null && held.generation >= generation) return;
-    this.#change(clientId, { ...held, ...expel(held, generation, Date.now()) });
-    if (held.presence !== null) await this.#close(held.presence, code, message);
+    const next = expel(held, event, Date.now());
+    if (next === held) return;
+    this.#change(clientId, { ...held, ...next });
+    if (held.presence !== null && next.presence === null) await this.#close(held.presence, code, message);
   }
 
   /** The agent's word about its configuration, by its relay. */

@@ -6,9 +6,9 @@ import type { Cipher, ClientStanding, PolicyRepository } from '../services/ports
 import { domainUrl, portUrl, type PublicUrls } from '../services/public-urls.ts';
 import { toBase64Url } from '../services/random.ts';
 import { domainBindings, mappingBindings } from './binding-sql.ts';
-import { idList } from './id-list.ts';
 import { limitsOf, monthTrafficOf } from './limits-sql.ts';
 import type { Postgres } from './postgres.ts';
+import { array } from './sql-parts.ts';
 
 /** A client that may be attached: `c` (clients) and `u` (users). */
 const ACTIVE = sql.raw(`c.lifecycle = 'active' and coalesce(u.status = 'active', true)
@@ -65,7 +65,11 @@ interface DomainConfig {
 
 /** What relays and agents must know of a client: each one statement, so a version goes with exactly its bindings. */
 export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls: PublicUrls): PolicyRepository {
-  return {
+  const repository: PolicyRepository = {
+    async loadStanding(clientId) {
+      return (await repository.loadStandings([clientId])).get(clientId) ?? null;
+    },
+
     async loadStandings(clientIds) {
       const rows = await postgres.query<ClientStanding>(sql`
         select c.client_id as "clientId", c.user_id as "userId", c.type, c.name,
@@ -73,7 +77,7 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
           c.credential_generation as generation, c.config_version as "configVersion",
           c.upgraded_to as "upgradedTo", c.auth_code_hash as "authCodeHash"
         from clients c left join users u on u.user_id = c.user_id
-        where c.client_id = ${idList(clientIds)}
+        where c.client_id = any(${array(clientIds, 'bigint')})
           and (c.lifecycle = 'claimed' or c.expires_at is null or c.expires_at > now())`);
       return new Map(rows.map((row) => [row.clientId, row]));
     },
@@ -94,7 +98,7 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
             union all ${domainBindings(sql`d.id in ${served('domain_id', c)}`)}
           ) b), '[]') as bindings
         from clients c left join users u on u.user_id = c.user_id
-        where c.client_id = ${idList(clientIds)} and ${ACTIVE}`);
+        where c.client_id = any(${array(clientIds, 'bigint')}) and ${ACTIVE}`);
       return new Map(rows.map((row) => [row.client_id, row satisfies ClientPolicy]));
     },
 
@@ -113,7 +117,7 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
             from port_mappings m cross join lateral (
               select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
               order by e.client_id <> ${clientId}, e.priority, e.client_id limit 1) t
-            where m.source_client_id = ${clientId} or t.client_id = ${clientId}), '[]') as mappings,
+            where m.mapping_id in ${named(sql`c.client_id`)}), '[]') as mappings,
           coalesce((select jsonb_agg(jsonb_build_object(
               'id', d.id, 'enabled', d.status = 'active', 'full_domain', d.full_domain, 'tls_mode', d.tls_mode,
               'target_scheme', d.target_scheme, 'target_host', d.target_host, 'target_port', d.target_port
@@ -129,6 +133,7 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
       return { version: row.config_version, bindings: [...mappings, ...domains] } satisfies AgentConfig;
     },
   };
+  return repository;
 }
 
 /** An anonymous client lives shorter than a month: its traffic is that of what it serves. */

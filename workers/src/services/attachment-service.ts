@@ -2,6 +2,7 @@ import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { AttachAnswer, AttachRequest, CloseCode, DetachRequest } from '@tunnox/domain/relay-api';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { RelayIdentity } from '../tickets/relay-tokens.ts';
+import { CLOSE_MESSAGES } from './close-messages.ts';
 import type { AttachmentRepository, AttachReply, NodeOwners, PresenceOwners } from './live-ports.ts';
 import type { ClientStanding, PolicyRepository } from './ports.ts';
 
@@ -109,12 +110,13 @@ function resultOf(client: AttachItem, reply: AttachReply | undefined, policies: 
   if (reply?.kind === 'refused') return { client_id, outcome: 'refused', code: reply.code, message: reply.message };
   const policy = policies.get(client_id);
   if (policy !== undefined) return { client_id, outcome: 'accepted', policy };
-  return { client_id, outcome: 'refused', code: 'deleted', message: MESSAGES.deleted };
+  // It lost its standing between the two reads; the agent learns why from the control plane.
+  return { client_id, outcome: 'refused', code: 'disconnected', message: 'The client has just been changed.' };
 }
 
 function refusalOf(standing: ClientStanding | undefined, generation: number): (AttachReply & { kind: 'refused' }) | null {
   const code = refusalCode(standing, generation);
-  return code === null ? null : { kind: 'refused', code, message: MESSAGES[code] };
+  return code === null ? null : { kind: 'refused', code, message: CLOSE_MESSAGES[code] };
 }
 
 function refusalCode(standing: ClientStanding | undefined, generation: number): CloseCode | null {
@@ -132,13 +134,3 @@ function refusalCode(standing: ClientStanding | undefined, generation: number): 
 function isAway(error: unknown): boolean {
   return error instanceof TunnoxError && error.code === 'unavailable';
 }
-
-/** What an agent is told when its session may not (or no longer) be. */
-export const MESSAGES: Record<CloseCode, string> = {
-  replaced: 'A newer session of this client is attached.',
-  disabled: 'The client is disabled.',
-  deleted: 'The client was deleted, or its time has ended.',
-  claimed: 'The client was claimed: its new identity waits at the control plane.',
-  stale_ticket: 'The credential was changed; a new ticket is needed.',
-  disconnected: 'The owner of the client has disconnected it.',
-};

@@ -2,7 +2,8 @@ import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { NodeAddress } from '@tunnox/domain/presence';
 import type { CloseCode, Jwks, RegisterRequest, UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
 import type { PresenceRecord, RouteRecord } from '@tunnox/route-store/route-store';
-import type { AttachEvent, DetachEvent } from '../objects/attach-rule.ts';
+import type { AttachEvent, DetachEvent, ExpelEvent } from '../objects/attach-rule.ts';
+import type { AuditEntry } from './audit.ts';
 
 /** Ports of the services that deal with live state: the owners (Durable Objects) and what Postgres keeps for them. */
 
@@ -40,8 +41,8 @@ export interface PresenceOwners {
   remember(policy: ClientPolicy): Promise<void>;
   /** Sends a policy to the client's relay and waits up to `waitMs` for the agent. */
   push(policy: ClientPolicy, waitMs: number): Promise<PushOutcome>;
-  /** Ends the client's session; tickets of a generation below `generation` lose from now on. */
-  expel(clientId: number, generation: number, code: CloseCode, message: string): Promise<void>;
+  /** Ends the client's session, unless it began after what the event says. */
+  expel(clientId: number, event: ExpelEvent, code: CloseCode, message: string): Promise<void>;
 }
 
 /** What a relay says of itself when it registers. */
@@ -140,6 +141,21 @@ export interface JoinTokenRepository {
   refund(hash: string): Promise<void>;
 }
 
+export interface NewAnonymousClient {
+  clientId: number;
+  name: string;
+  authCodeHash: string;
+  lifeS: number;
+  /** Network whose creations are counted; null: not counted. */
+  network: string | null;
+  perHourMax: number;
+}
+
+export interface AnonymousRepository {
+  /** @returns `collision`: the id is in use. `limited`: the network has made its number of clients this hour. */
+  create(client: NewAnonymousClient, audit: AuditEntry): Promise<'made' | 'collision' | 'limited'>;
+}
+
 export interface AttachmentRepository {
   recordSeen(clientIds: number[]): Promise<void>;
   recordApplied(clientId: number, version: number): Promise<void>;
@@ -160,6 +176,8 @@ export interface OutboxRow {
   deleted: boolean;
   clientIds: number[];
   change: string | null;
+  /** Milliseconds since 1970. */
+  createdAtMs: number;
 }
 
 export interface OutboxRepository {

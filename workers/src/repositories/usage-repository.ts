@@ -1,0 +1,52 @@
+import { sql } from 'drizzle-orm';
+import type { UsageRepository } from '../services/live-ports.ts';
+import { limitsOf, monthTrafficOf } from './limits-sql.ts';
+import type { Postgres } from './postgres.ts';
+
+/** Adds relays' counts, once for each (incarnation, sequence): the report's row decides, in the same statement. */
+export function createUsageRepository(postgres: Postgres): UsageRepository {
+  return {
+    async add({ incarnation, sequence, entries }) {
+      return postgres.query(sql`
+        with report as (
+          insert into usage_reports (incarnation, sequence) values (${incarnation}, ${sequence})
+          on conflict do nothing returning sequence
+        ), named as (
+          select e.* from jsonb_to_recordset(${JSON.stringify(entries)}::jsonb) as e(
+            binding_id text, user_id bigint, bytes_in bigint, bytes_out bigint, connections bigint)
+        ), counted as (
+          select * from named where exists (select 1 from report)
+        ), by_binding as (
+          select split_part(binding_id, ':', 1) as kind, split_part(binding_id, ':', 2)::bigint as id,
+            sum(bytes_in)::bigint as bytes_in, sum(bytes_out)::bigint as bytes_out,
+            sum(connections)::bigint as connections
+          from counted group by binding_id order by binding_id
+        ), mappings as (
+          update port_mappings m set total_bytes_in = m.total_bytes_in + b.bytes_in,
+            total_bytes_out = m.total_bytes_out + b.bytes_out,
+            total_connections = m.total_connections + b.connections, last_active_at = now()
+          from by_binding b where b.kind = 'mapping' and b.id = m.mapping_id
+        ), domains as (
+          update http_domain_mappings d set total_bytes_in = d.total_bytes_in + b.bytes_in,
+            total_bytes_out = d.total_bytes_out + b.bytes_out,
+            total_connections = d.total_connections + b.connections, last_active_at = now()
+          from by_binding b where b.kind = 'domain' and b.id = d.id
+        ), months as (
+          insert into usage_monthly as t (user_id, month, bytes_in, bytes_out, connections)
+          select c.user_id, date_trunc('month', now() at time zone 'utc')::date, sum(c.bytes_in), sum(c.bytes_out),
+            sum(c.connections)
+          from counted c join users u on u.user_id = c.user_id group by c.user_id order by c.user_id
+          on conflict (user_id, month) do update set bytes_in = t.bytes_in + excluded.bytes_in,
+            bytes_out = t.bytes_out + excluded.bytes_out, connections = t.connections + excluded.connections
+          returning t.user_id, t.bytes_in + t.bytes_out as total
+        )
+        select w.user_id,
+          case when l.monthly_traffic_limit is not null then
+            greatest(0, l.monthly_traffic_limit - coalesce(s.total, ${monthTrafficOf(sql`w.user_id`)}))
+          end as traffic_remaining_bytes
+        from (select distinct n.user_id from named n join users u on u.user_id = n.user_id) w
+        left join months s on s.user_id = w.user_id
+        cross join lateral (${limitsOf(sql`w.user_id`)}) l`);
+    },
+  };
+}
