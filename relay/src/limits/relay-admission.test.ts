@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import type { Binding } from '@tunnox/domain/binding';
+import type { ClientPolicy, RelayLimits } from '@tunnox/domain/policy';
+import { FakeClock } from '@tunnox/testing/fake-clock';
+import fc from 'fast-check';
+import { TunnelRefused } from '../upstream/tunnel-refused.ts';
+import { RelayAdmission, type UsageEntry } from './relay-admission.ts';
+
+const VISITOR = '192.0.2.1:5000';
+
+function binding(change: Partial<Binding> = {}): Binding {
+  return {
+    binding_id: 'mapping:1001',
+    version: 1,
+    endpoint: 'foo.example.com',
+    protocol: 'http',
+    enabled: true,
+    user_id: 100_000_001,
+    source_client_id: null,
+    upstreams: [{ client_id: 600_000_000, weight: 1, priority: 0 }],
+    host_header: null,
+    warning_page: false,
+    access: { allow: [], deny: [] },
+    ...change,
+  };
+}
+
+function policy(limits: Partial<RelayLimits> = {}, bindings: Binding[] = [binding()]): ClientPolicy {
+  return {
+    client_id: 600_000_000,
+    user_id: 100_000_001,
+    generation: 1,
+    config_version: 1,
+    limits: {
+      max_connections_per_mapping: null,
+      bandwidth_bytes_per_s: null,
+      traffic_remaining_bytes: null,
+      ...limits,
+    },
+    bindings,
+  };
+}
+
+function causeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    assert.ok(error instanceof TunnelRefused);
+    return error.tunnelCause;
+  }
+  return 'admitted';
+}
+
+test('RelayAdmission.admit() decides by the newest binding it knows', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const deny = { allow: [], deny: ['192.0.2.0/24'] };
+  const cases: [asked: Binding, pushed: Binding | null, cause: string][] = [
+    [binding(), null, 'admitted'],
+    [binding({ enabled: false }), null, 'disabled'],
+    [binding({ access: deny }), null, 'denied'],
+    [binding(), binding({ version: 2, enabled: false }), 'disabled'],
+    [binding({ version: 3 }), binding({ version: 2, enabled: false }), 'admitted'],
+    [binding(), binding({ version: 2, access: deny }), 'denied'],
+  ];
+  for (const [asked, pushed, cause] of cases) {
+    const known = pushed === null ? null : policy({}, [pushed]);
+    assert.equal(causeOf(() => admission.admit(600_000_000, known, asked, VISITOR)), cause);
+  }
+});
+
+test('RelayAdmission counts connections for each mapping and gives places back once', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const limited = policy({ max_connections_per_mapping: 2 });
+  const admit = () => admission.admit(600_000_000, limited, binding(), VISITOR);
+  const first = admit();
+  admit();
+  assert.equal(causeOf(admit), 'connection_limit');
+  assert.equal(
+    causeOf(() => admission.admit(600_000_000, limited, binding({ binding_id: 'mapping:1002' }), VISITOR)),
+    'admitted',
+  );
+  first.release();
+  first.release();
+  admit();
+  assert.equal(causeOf(admit), 'connection_limit');
+  admission.applyPolicy(policy({ max_connections_per_mapping: 3 }));
+  admit();
+  assert.equal(causeOf(admit), 'connection_limit');
+});
+
+test('RelayAdmission counts every byte and connection exactly once', () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('open' as const), mapping: fc.integer({ min: 1, max: 3 }) }),
+    fc.record({ do: fc.constant('move' as const), pick: fc.nat(), in: fc.nat(10_000), out: fc.nat(10_000) }),
+    fc.record({ do: fc.constant('close' as const), pick: fc.nat() }),
+    fc.record({ do: fc.constant('take' as const) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const admission = new RelayAdmission(new FakeClock());
+      const open: { meter: { bytesIn: number; bytesOut: number }; release(): void }[] = [];
+      const taken: UsageEntry[] = [];
+      const expected = { bytesIn: 0, bytesOut: 0, connections: 0 };
+      for (const one of steps) {
+        if (one.do === 'open') {
+          const asked = binding({ binding_id: `mapping:${one.mapping}` });
+          open.push(admission.admit(600_000_000, policy(), asked, VISITOR));
+          expected.connections++;
+        } else if (one.do === 'move') {
+          const tunnel = open[one.pick % Math.max(1, open.length)];
+          if (tunnel === undefined) continue;
+          tunnel.meter.bytesIn += one.in;
+          tunnel.meter.bytesOut += one.out;
+          expected.bytesIn += one.in;
+          expected.bytesOut += one.out;
+        } else if (one.do === 'close') {
+          open.splice(one.pick % Math.max(1, open.length), 1)[0]?.release();
+        } else {
+          const entries = admission.takeUsage();
+          admission.reported(entries, []);
+          taken.push(...entries);
+        }
+      }
+      taken.push(...admission.takeUsage());
+      const sum = (key: 'bytes_in' | 'bytes_out' | 'connections') => taken.reduce((all, entry) => all + entry[key], 0);
+      assert.deepEqual(
+        { bytesIn: sum('bytes_in'), bytesOut: sum('bytes_out'), connections: sum('connections') },
+        expected,
+      );
+      assert.equal(admission.snapshot().tunnels, open.length);
+      assert.equal(admission.snapshot().bytesIn, expected.bytesIn);
+    }),
+  );
+});
+
+test('RelayAdmission ends tunnels when the traffic is used up, asks to report, and lets in again after more', () => {
+  const clock = new FakeClock();
+  const admission = new RelayAdmission(clock);
+  let reportsWanted = 0;
+  admission.onReportWanted = () => reportsWanted++;
+  const limited = policy({ traffic_remaining_bytes: 1000 });
+  const admitted = admission.admit(600_000_000, limited, binding(), VISITOR);
+  const stream = new PassThrough();
+  stream.on('error', () => undefined);
+  assert.equal(admitted.shape(stream), stream);
+  admitted.meter.bytesOut += 500;
+  clock.advance(500);
+  assert.equal(reportsWanted, 1);
+  assert.equal(stream.destroyed, false);
+  const entries = admission.takeUsage();
+  admission.reported(entries, [{ user_id: 100_000_001, traffic_remaining_bytes: 300 }]);
+  admitted.meter.bytesIn += 299;
+  clock.advance(500);
+  assert.equal(stream.destroyed, false);
+  admitted.meter.bytesIn += 1;
+  clock.advance(500);
+  assert.equal(stream.destroyed, true);
+  admitted.release();
+  assert.equal(causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)), 'traffic_limit');
+  admission.reported(admission.takeUsage(), [{ user_id: 100_000_001, traffic_remaining_bytes: 5000 }]);
+  assert.equal(causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)), 'admitted');
+});
+
+test('RelayAdmission.applyPolicy() closes tunnels of changed, disabled and deleted bindings only', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const streamOf = (id: string): PassThrough => {
+    const stream = new PassThrough();
+    stream.on('error', () => undefined);
+    admission.admit(600_000_000, policy(), binding({ binding_id: id, version: 5 }), VISITOR).shape(stream);
+    return stream;
+  };
+  const [kept, changed, disabled, deleted] = ['mapping:1', 'mapping:2', 'mapping:3', 'mapping:4'].map(streamOf);
+  admission.applyPolicy(
+    policy({}, [
+      binding({ binding_id: 'mapping:1', version: 5 }),
+      binding({ binding_id: 'mapping:2', version: 6 }),
+      binding({ binding_id: 'mapping:3', version: 5, enabled: false }),
+    ]),
+  );
+  assert.deepEqual(
+    [kept, changed, disabled, deleted].map((stream) => stream?.destroyed),
+    [false, true, true, true],
+  );
+});
+
+test('RelayAdmission puts a bandwidth limit into open tunnels and takes it out again', async () => {
+  const clock = new FakeClock();
+  const admission = new RelayAdmission(clock);
+  const stream = new PassThrough();
+  admission.admit(600_000_000, policy(), binding(), VISITOR).shape(stream);
+  assert.equal(Object.hasOwn(stream, 'write'), false);
+  admission.applyPolicy(policy({ bandwidth_bytes_per_s: 1000 }));
+  stream.write(Buffer.alloc(5000));
+  assert.equal(stream.write(Buffer.alloc(5000)), false);
+  admission.applyPolicy(policy());
+  assert.equal(Object.hasOwn(stream, 'write'), false);
+  assert.equal(clock.pending, 0);
+});

@@ -1,0 +1,88 @@
+import type { Duplex } from 'node:stream';
+import type { Binding } from '@tunnox/domain/binding';
+import type { RelayLimits } from '@tunnox/domain/policy';
+import type { Clock } from '../clock.ts';
+import type { Meter } from '../upstream/upstream.ts';
+import { BandwidthBucket } from './bandwidth-bucket.ts';
+import { throttleStream } from './throttle-stream.ts';
+
+/** An open tunnel as its limits see it. */
+export interface LiveTunnel {
+  readonly binding: Binding;
+  readonly userId: number | null;
+  readonly clientId: number;
+  readonly meter: Meter;
+  /** What of the meter was counted already. */
+  readonly counted: Meter;
+  /** null until the tunnel's stream is known. */
+  stream: Duplex | null;
+  unthrottle: (() => void) | null;
+}
+
+/** Limits that one user's tunnels share at this relay. An anonymous client is a user by itself. */
+export class UserAccount {
+  readonly tunnels = new Set<LiveTunnel>();
+  /** Limit of connections for each mapping, null = unlimited. */
+  connectionsMax: number | null = null;
+  readonly #bucket: BandwidthBucket;
+  #trafficLeftBytes: number | null = null;
+  #unreportedBytes = 0;
+
+  constructor(clock: Clock) {
+    this.#bucket = new BandwidthBucket(clock, null);
+  }
+
+  applyLimits(limits: RelayLimits): void {
+    this.connectionsMax = limits.max_connections_per_mapping;
+    this.applyTrafficLeft(limits.traffic_remaining_bytes);
+    this.#bucket.setRate(limits.bandwidth_bytes_per_s);
+    for (const tunnel of this.tunnels) this.#throttle(tunnel);
+  }
+
+  /** @param bytes What the control plane says is left; it does not know yet of what was not reported. */
+  applyTrafficLeft(bytes: number | null): void {
+    this.#trafficLeftBytes = bytes;
+  }
+
+  attachStream(tunnel: LiveTunnel, stream: Duplex): void {
+    tunnel.stream = stream;
+    this.#throttle(tunnel);
+  }
+
+  /** Adds bytes that were counted here. */
+  count(bytes: number): void {
+    this.#unreportedBytes += bytes;
+  }
+
+  /** A report with these bytes has reached the control plane. */
+  reported(bytes: number): void {
+    this.#unreportedBytes = Math.max(0, this.#unreportedBytes - bytes);
+  }
+
+  get hasTrafficLimit(): boolean {
+    return this.#trafficLeftBytes !== null;
+  }
+
+  get exhausted(): boolean {
+    return this.#trafficLeftBytes !== null && this.#unreportedBytes >= this.#trafficLeftBytes;
+  }
+
+  /** So much of what is left was used that a report should not wait. */
+  get shouldReport(): boolean {
+    if (this.#trafficLeftBytes === null || this.#unreportedBytes === 0) return false;
+    return this.#unreportedBytes >= this.#trafficLeftBytes * REPORT_SHARE;
+  }
+
+  #throttle(tunnel: LiveTunnel): void {
+    const limited = this.#bucket.bytesPerSecond !== null;
+    if (limited && tunnel.unthrottle === null && tunnel.stream !== null) {
+      tunnel.unthrottle = throttleStream(tunnel.stream, this.#bucket);
+    } else if (!limited && tunnel.unthrottle !== null) {
+      tunnel.unthrottle();
+      tunnel.unthrottle = null;
+    }
+  }
+}
+
+/** Several relays share one allowance: each tells soon when it alone has used this much of the rest. */
+const REPORT_SHARE = 0.1;
