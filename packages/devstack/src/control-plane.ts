@@ -27,6 +27,8 @@ export interface ControlPlaneOptions {
   publicHttpsUrl: string;
   /** How often the Worker's `scheduled` handler runs, in milliseconds; null: only when runScheduled() is called. */
   cronIntervalMs: number | null;
+  /** Lease of relays in milliseconds; absent: as in production. */
+  relayLeaseMs?: number;
 }
 
 const HOST = '127.0.0.1';
@@ -105,7 +107,8 @@ export class ControlPlane {
   }
 
   #vars(): Record<string, string> {
-    const { databaseUrl, redis, operatorKey, encryptionKey, baseDomain, publicHttpUrl, publicHttpsUrl } = this.#options;
+    const { databaseUrl, redis, operatorKey, encryptionKey, baseDomain, publicHttpUrl, publicHttpsUrl, relayLeaseMs } =
+      this.#options;
     const redisUrl = redis === null ? null : redis.kind === 'gateway' ? this.#upstash?.url : redis.url;
     return {
       DATABASE_URL: databaseUrl,
@@ -119,6 +122,7 @@ export class ControlPlane {
       PUBLIC_HTTP_URL: publicHttpUrl,
       PUBLIC_HTTPS_URL: publicHttpsUrl,
       API_HOSTS: `127.0.0.1,localhost,api.${baseDomain}`,
+      ...(relayLeaseMs === undefined ? {} : { RELAY_LEASE_MS: String(relayLeaseMs) }),
     };
   }
 }

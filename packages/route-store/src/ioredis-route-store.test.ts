@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { redisMissing, type RedisServer, startRedisServer } from '@tunnox/testing/redis-server';
+import { needs } from '@tunnox/testing/needs';
+import { type RedisFixture, startRedis } from '@tunnox/testing/redis-fixture';
 import { routeStoreContract } from './contract.ts';
 import { openIoredisRouteStore } from './ioredis-route-store.ts';
 import { RouteStoreUnavailable } from './route-store.ts';
@@ -22,17 +23,17 @@ const node = {
 routeStoreContract(
   'openIoredisRouteStore()',
   async () => {
-    const redis = await startRedisServer();
+    const redis = await startRedis();
     const store = openIoredisRouteStore({ url: redis.url, nodeTtlMs, timeoutMs: 2000 });
     return { store, expireNodes: () => delay(nodeTtlMs + 20), stop: () => redis.stop() };
   },
-  redisMissing(),
+  needs('redis-server'),
 );
 
-describe('openIoredisRouteStore()', { skip: redisMissing() }, () => {
-  let redis: RedisServer;
+describe('openIoredisRouteStore()', { skip: needs('redis-server') }, () => {
+  let redis: RedisFixture;
   before(async () => {
-    redis = await startRedisServer();
+    redis = await startRedis();
   });
   after(() => redis?.stop());
 
@@ -55,18 +56,17 @@ describe('openIoredisRouteStore()', { skip: redisMissing() }, () => {
   });
 
   test('fails fast when nothing listens, and finds a Redis that starts later', async () => {
-    const first = await startRedisServer();
-    await first.stop();
-    const store = openIoredisRouteStore({ url: first.url, timeoutMs: 100 });
-    let later: RedisServer | undefined;
+    const later = await startRedis();
+    await later.pause();
+    const store = openIoredisRouteStore({ url: later.url, timeoutMs: 100 });
     try {
       await assert.rejects(store.resolve('foo.example.com'), RouteStoreUnavailable);
-      later = await startRedisServer(first.port);
+      await later.resume();
       await eventually(() => store.putNode(node));
       assert.deepEqual(await store.getNode('node-001'), node);
     } finally {
       await store.close();
-      await later?.stop();
+      await later.stop();
     }
   });
 

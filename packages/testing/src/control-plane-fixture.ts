@@ -11,6 +11,8 @@ export interface ControlPlaneFixtureOptions {
   /** A plain Redis to put an Upstash gateway in front of; absent: no Redis. */
   redisUrl?: string;
   baseDomain?: string;
+  /** Lease of relays in milliseconds; default: as in production. */
+  relayLeaseMs?: number;
   /** Each line that the Worker writes to its console; default: kept for `logs`. */
   onWorkerLog?: (line: string) => void;
 }
@@ -23,6 +25,8 @@ export interface ControlPlaneFixture {
   baseDomain: string;
   /** The real Postgres behind it; pause() and resume() take it away and bring it back. */
   postgres: PostgresFixture;
+  /** Folder in which the Durable Objects are stored, one file each. */
+  storageDir: string;
   /** What the Worker wrote to its console. */
   logs: string[];
   /** Pid of the workerd that runs now. */
@@ -73,6 +77,7 @@ export async function startControlPlane(options: ControlPlaneFixtureOptions = {}
         publicHttpUrl: 'http://{host}:8080',
         publicHttpsUrl: 'https://{host}:8443',
         cronIntervalMs: null,
+        ...(options.relayLeaseMs === undefined ? {} : { relayLeaseMs: options.relayLeaseMs }),
       },
     );
     await controlPlane.start();
@@ -95,6 +100,7 @@ export async function startControlPlane(options: ControlPlaneFixtureOptions = {}
     databaseUrl: postgres.url,
     baseDomain,
     postgres,
+    storageDir,
     logs,
     workerdPid: () => {
       const pid = workerds.at(-1);

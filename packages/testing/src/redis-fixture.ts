@@ -11,6 +11,9 @@ export interface RedisFixture {
   /** Kills the server; resume() starts an empty one on the same port. */
   pause: () => Promise<void>;
   resume: () => Promise<void>;
+  /** Stops answering without closing anything, as a network that drops packets; thaw() lets it go on. */
+  freeze: () => void;
+  thaw: () => void;
   stop: () => Promise<void>;
 }
 
@@ -33,7 +36,15 @@ export async function startRedis(): Promise<RedisFixture> {
     await once(running, 'exit');
   };
   await resume();
-  return { url: `redis://127.0.0.1:${port}`, port, pause: stop, resume, stop };
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    pause: stop,
+    resume,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    stop,
+  };
 }
 
 async function launch(program: string, port: number): Promise<ChildProcess> {
