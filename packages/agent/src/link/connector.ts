@@ -40,7 +40,7 @@ export class Connector {
   readonly #deps: ConnectorDeps;
   readonly #options: ConnectorOptions;
   #connectSeq = 0;
-  #last: { nodeId: string; transport: Transport } | null = null;
+  readonly #last: Record<LinkKind, { nodeId: string; transport: Transport } | null> = { serve: null, visit: null };
 
   constructor(deps: ConnectorDeps, options: ConnectorOptions) {
     this.#deps = deps;
@@ -61,7 +61,7 @@ export class Connector {
     signal: AbortSignal,
   ): Promise<ConnectOutcome> {
     const choice = this.#options.transport;
-    const tries = candidates(relays, { choice, last: this.#last, avoid }).map(
+    const tries = candidates(relays, { choice, last: this.#last[kind], avoid }).map(
       (candidate) => (trySignal: AbortSignal) => this.#open(kind, candidate, trySignal),
     );
     const race = new Race<Link>(this.#deps.clock, tries, { staggerMs: STAGGER_MS, discard: (link) => link.destroy() });
@@ -74,7 +74,7 @@ export class Connector {
         const answer = await this.#greet(link, ticket, signal);
         if (answer?.type === 'welcome') {
           const { candidate } = link;
-          this.#last = { nodeId: candidate.relay.node_id, transport: candidate.transport };
+          this.#last[kind] = { nodeId: candidate.relay.node_id, transport: candidate.transport };
           link.watch(Math.min(Math.max(answer.heartbeat_ms, HEARTBEAT_MS_MIN), HEARTBEAT_MS_MAX));
           return { kind: 'welcomed', link, welcome: answer };
         }
@@ -132,7 +132,7 @@ export class Connector {
 }
 
 /** Whether another relay may well take the agent. */
-function concernsRelayOnly(refused: Refused): boolean {
+export function concernsRelayOnly(refused: Refused): boolean {
   switch (refused.code) {
     case 'draining':
     case 'overloaded':

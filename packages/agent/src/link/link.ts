@@ -1,4 +1,4 @@
-import type { ClientHttp2Session, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { ClientHttp2Session, Http2Session, Http2Stream, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { AgentMessage, RelayMessage } from '@tunnox/protocol/control-message';
 import { parseRelayMessage } from '@tunnox/protocol/parse-control';
@@ -28,10 +28,11 @@ export interface LinkListener {
 /** A connection to a relay whose control stream is open: it can say hello. */
 export class Link {
   readonly candidate: Candidate;
-  /** Set on visiting links: tunnels are opened on it. */
+  /** Set on visiting links: tunnels are opened on it, and shown to `track()`. */
   readonly visiting: ClientHttp2Session | null;
   readonly #session: Http2Session;
   readonly #socket: Duplex & { bytesRead?: number };
+  readonly #tunnels: OpenStreams;
   readonly #channel: ControlChannel<AgentMessage, RelayMessage>;
   /** What came before anybody listened: the relay may say several things in one breath. */
   readonly #early: RelayMessage[] = [];
@@ -39,17 +40,13 @@ export class Link {
   #closed = false;
   #latencyMs: number | null = null;
 
-  private constructor(
-    candidate: Candidate,
-    session: Http2Session,
-    visiting: ClientHttp2Session | null,
-    socket: Duplex & { bytesRead?: number },
-    control: Duplex,
-  ) {
+  private constructor(candidate: Candidate, parts: LinkParts, control: Duplex) {
+    const { session } = parts;
     this.candidate = candidate;
-    this.visiting = visiting;
+    this.visiting = parts.visiting;
     this.#session = session;
-    this.#socket = socket;
+    this.#socket = parts.socket;
+    this.#tunnels = parts.tunnels;
     this.#channel = new ControlChannel(control, {
       parse: parseRelayMessage,
       onMessage: (message) => {
@@ -70,6 +67,7 @@ export class Link {
     signal: AbortSignal,
   ): Promise<Link> {
     const session = serveSession(socket);
+    const tunnels = new OpenStreams();
     const control = new Promise<Duplex>((resolve, reject) => {
       let answered = false;
       routeStreams(session, {
@@ -79,18 +77,23 @@ export class Link {
           answered = true;
           resolve(stream);
         },
-        tunnel: onTunnel,
+        tunnel: (stream, bindingId, headers) => {
+          tunnels.add(stream);
+          onTunnel(stream, bindingId, headers);
+        },
       });
       session.once('close', () => reject(new Error('The relay closed the connection')));
     });
-    return open(session, control, signal, (stream) => new Link(candidate, session, null, socket, stream));
+    const parts: LinkParts = { session, visiting: null, socket, tunnels };
+    return open(session, control, signal, (stream) => new Link(candidate, parts, stream));
   }
 
   /** The agent's end of a visiting connection: it opens the control stream. */
   static async visit(socket: Duplex, candidate: Candidate, signal: AbortSignal): Promise<Link> {
     const session = connectSession(socket);
     const control = openControlStream(session, signal);
-    return open(session, control, signal, (stream) => new Link(candidate, session, session, socket, stream));
+    const parts: LinkParts = { session, visiting: session, socket, tunnels: new OpenStreams() };
+    return open(session, control, signal, (stream) => new Link(candidate, parts, stream));
   }
 
   get nodeId(): string {
@@ -144,11 +147,25 @@ export class Link {
     this.#ping(() => clearTimeout(timer));
   }
 
+  /** Counts a tunnel that this side opened. */
+  track(stream: Http2Stream): void {
+    this.#tunnels.add(stream);
+  }
+
+  /** Closes the link when its tunnels have ended, or at the deadline. */
+  retire(deadlineMs: number): void {
+    if (this.#closed) return;
+    const timer = setTimeout(() => this.destroy(), deadlineMs);
+    this.#session.once('close', () => clearTimeout(timer));
+    this.#tunnels.whenEmpty(() => this.destroy());
+  }
+
   /** Says a last message and closes; resolves when that is done, or soon. */
   async leave(): Promise<void> {
     if (this.#closed) return;
     const gone = new Promise<void>((resolve) => this.#session.once('close', () => resolve()));
     this.send({ type: 'bye' });
+    this.#channel.close();
     const timer = setTimeout(() => this.destroy(), LAST_WORDS_TIMEOUT_MS);
     await gone;
     clearTimeout(timer);
@@ -172,6 +189,32 @@ export class Link {
     this.#closed = true;
     this.#socket.destroy();
     this.#listener?.closed();
+  }
+}
+
+interface LinkParts {
+  session: Http2Session;
+  visiting: ClientHttp2Session | null;
+  socket: Duplex & { bytesRead?: number };
+  tunnels: OpenStreams;
+}
+
+/** Streams that have not ended. */
+class OpenStreams {
+  #count = 0;
+  #onEmpty: (() => void) | null = null;
+
+  add(stream: Http2Stream): void {
+    this.#count += 1;
+    stream.once('close', () => {
+      this.#count -= 1;
+      if (this.#count === 0) this.#onEmpty?.();
+    });
+  }
+
+  whenEmpty(callback: () => void): void {
+    if (this.#count === 0) callback();
+    else this.#onEmpty = callback;
   }
 }
 

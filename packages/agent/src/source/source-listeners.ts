@@ -1,0 +1,101 @@
+import type { ConfigProblem } from '@tunnox/protocol/control-message';
+import type { Clock } from '../clock.ts';
+import type { SourceBinding } from '../config/binding-table.ts';
+import { SourceListener, type SourceListenerDeps } from './source-listener.ts';
+
+/** A port that somebody else holds is tried again. */
+const RETRY_MS = 3_000;
+
+export interface SourceListenersDeps extends SourceListenerDeps {
+  clock: Clock;
+  /** Problems have changed without a call of `replace()`. */
+  onProblems: () => void;
+}
+
+/** The local ports of all private mappings of which this agent is the source. */
+export class SourceListeners {
+  readonly #deps: SourceListenersDeps;
+  readonly #host: string;
+  readonly #listeners = new Map<string, SourceListener>();
+  readonly #problems = new Map<string, ConfigProblem>();
+  #wanted: SourceBinding[] = [];
+  #retry: { cancel(): void } | null = null;
+  #work: Promise<void> = Promise.resolve();
+
+  /** @param host Address at which the ports are opened. */
+  constructor(deps: SourceListenersDeps, host: string) {
+    this.#deps = deps;
+    this.#host = host;
+  }
+
+  /** Ports that are not open, and why. */
+  get problems(): ConfigProblem[] {
+    return [...this.#problems.values()];
+  }
+
+  /** Opens and closes ports until they are those of `bindings`. Never throws: see `problems`. */
+  replace(bindings: SourceBinding[]): Promise<void> {
+    this.#wanted = bindings;
+    return this.#enqueue();
+  }
+
+  async stop(): Promise<void> {
+    await this.replace([]);
+  }
+
+  #enqueue(): Promise<void> {
+    this.#work = this.#work.then(() => this.#reconcile());
+    return this.#work;
+  }
+
+  async #reconcile(): Promise<void> {
+    this.#retry?.cancel();
+    this.#retry = null;
+    const wanted = new Map(this.#wanted.map((binding) => [keyOf(binding), binding]));
+    for (const [key, listener] of this.#listeners) {
+      if (wanted.has(key)) continue;
+      this.#listeners.delete(key);
+      listener.close();
+    }
+    this.#problems.clear();
+    for (const [key, binding] of wanted) {
+      const existing = this.#listeners.get(key);
+      if (existing === undefined) await this.#open(key, binding);
+      else existing.binding = binding;
+    }
+    if (this.#problems.size > 0) this.#retry = this.#deps.clock.timer(RETRY_MS, () => void this.#tryAgain());
+  }
+
+  async #tryAgain(): Promise<void> {
+    const before = this.#problems.size;
+    await this.#enqueue();
+    if (this.#problems.size !== before) this.#deps.onProblems();
+  }
+
+  async #open(key: string, binding: SourceBinding): Promise<void> {
+    const listener = new SourceListener(this.#deps, binding);
+    try {
+      await listener.listen(this.#host);
+      this.#listeners.set(key, listener);
+    } catch (error) {
+      this.#problems.set(key, problemOf(binding, this.#host, error));
+    }
+  }
+}
+
+function keyOf(binding: SourceBinding): string {
+  return `${binding.binding_id} ${binding.local_port}`;
+}
+
+function problemOf(binding: SourceBinding, host: string, error: unknown): ConfigProblem {
+  const { binding_id, local_port: port } = binding;
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'EADDRINUSE':
+      return { binding_id, code: 'port_in_use', message: `Another program uses port ${port} of ${host}` };
+    case 'EACCES':
+      return { binding_id, code: 'port_not_permitted', message: `This system lets only root open port ${port}` };
+    default:
+      return { binding_id, code: 'port_failed', message: `Cannot open port ${port} of ${host}: ${message}` };
+  }
+}
