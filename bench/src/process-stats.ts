@@ -14,10 +14,13 @@ const USER_HZ = 100;
 /** Sum over `pids`: from /proc on Linux, from `ps` elsewhere. A process that has ended counts nothing. */
 export async function processStats(pids: readonly number[]): Promise<ProcessStats> {
   const all = await Promise.all(pids.map(process.platform === 'linux' ? readProc : readPs));
-  return all.reduce((sum, one) => ({
-    cpuSeconds: sum.cpuSeconds + one.cpuSeconds,
-    rssBytes: sum.rssBytes + one.rssBytes,
-  }), NOTHING);
+  return all.reduce(
+    (sum, one) => ({
+      cpuSeconds: sum.cpuSeconds + one.cpuSeconds,
+      rssBytes: sum.rssBytes + one.rssBytes,
+    }),
+    NOTHING,
+  );
 }
 
 const NOTHING: ProcessStats = { cpuSeconds: 0, rssBytes: 0 };

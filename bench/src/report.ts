@@ -141,7 +141,8 @@ function ratioLine(measure: Shown, rows: readonly Row[], row: Row): string {
     .map((one) => ({ one, found: summarize(values(row, one.key)) }))
     .filter(({ found }) => found.count > 0)
     .map(({ one, found }) => `${one.key === 'rate' ? '' : `${one.key} `}${number(found.median)} ${one.unit}`);
-  const ratioText = ratio === null ? '' : `× ${ratio.median.toFixed(2)} [${ratio.min.toFixed(2)} – ${ratio.max.toFixed(2)}]`;
+  const ratioText =
+    ratio === null ? '' : `× ${ratio.median.toFixed(2)} [${ratio.min.toFixed(2)} – ${ratio.max.toFixed(2)}]`;
   return `${row.subject.padEnd(16)} ${ratioText.padEnd(22)} ${figures.join(', ') || `failed: ${row.failures[0] ?? ''}`}`;
 }
 

@@ -48,7 +48,11 @@ export async function runBench(
     rows: [],
   };
   const presence = (peer: Peer, started: PeerStart) => note(report, peer, started);
-  const measures = [openingMeasure(settings.opening), httpMeasure(settings.http, generator), bulkMeasure(settings.bulk)];
+  const measures = [
+    openingMeasure(settings.opening),
+    httpMeasure(settings.http, generator),
+    bulkMeasure(settings.bulk),
+  ];
 
   if (options.measures.includes('idle')) {
     const idle = { ...settings.idle, repeats: options.repeats };

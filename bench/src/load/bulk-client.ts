@@ -21,7 +21,7 @@ export interface BulkParams {
 const READ_BUFFER_BYTES = 256 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
-const params = readParams<BulkParams>();
+const params = readParams() as BulkParams;
 let received = 0;
 let failure: string | null = null;
 

@@ -30,7 +30,7 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const STATUS_OFFSET = 'HTTP/1.1 '.length;
 const STATUS_OK_CLASS = '2'.charCodeAt(0);
 
-const params = readParams<HttpParams>();
+const params = readParams() as HttpParams;
 const request = Buffer.from(`GET ${params.path} HTTP/1.1\r\nHost: ${params.hostHeader}\r\nAccept: */*\r\n\r\n`);
 let latenciesMs: number[] = [];
 let errors = 0;

@@ -15,7 +15,7 @@ export interface IdleParams {
 const CONCURRENCY = 64;
 const ATTEMPT_TIMEOUT_MS = 10_000;
 
-const params = readParams<IdleParams>();
+const params = readParams() as IdleParams;
 const probe = Buffer.from([COMMAND.echo]);
 const held: Socket[] = [];
 

@@ -26,7 +26,7 @@ export interface OpeningResult {
 
 const ATTEMPT_TIMEOUT_MS = 5_000;
 
-const params = readParams<OpeningParams>();
+const params = readParams() as OpeningParams;
 const probe = Buffer.from([COMMAND.echo]);
 
 endWithParent();

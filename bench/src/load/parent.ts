@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline';
 
 /** Parameters of this load program, given by the bench as one JSON argument. */
-export function readParams<T>(): T {
-  return JSON.parse(process.argv[2] ?? 'null') as T;
+export function readParams(): unknown {
+  return JSON.parse(process.argv[2] ?? 'null');
 }
 
 /** Hands one result to the bench. */

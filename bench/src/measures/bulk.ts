@@ -18,7 +18,9 @@ export function bulkMeasure(times: BulkTimes): Measure {
     metrics: [{ key: 'rate', unit: 'GB/s', better: 'more' }],
     cpuPer: 'GB',
     cases: () =>
-      times.streams.flatMap((streams) => (['down', 'up'] as const).map((direction) => bulkCase(times, streams, direction))),
+      times.streams.flatMap((streams) =>
+        (['down', 'up'] as const).map((direction) => bulkCase(times, streams, direction)),
+      ),
   };
 }
 

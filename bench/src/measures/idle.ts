@@ -83,7 +83,9 @@ async function hold(
 
 async function openAll(client: ReturnType<ProcessGroup['startLoad']>, total: number): Promise<void> {
   client.send({ total });
-  const { open, failed } = await client.json<{ open: number; failed: number }>(total * PER_TUNNEL_TIMEOUT_MS + SLACK_MS);
+  const { open, failed } = await client.json<{ open: number; failed: number }>(
+    total * PER_TUNNEL_TIMEOUT_MS + SLACK_MS,
+  );
   if (open < total) throw new Error(`${open} of ${total} tunnels are open, ${failed} failed`);
 }
 

@@ -28,7 +28,7 @@ export interface CaseContext {
   subject: Subject;
   first: boolean;
   /** To be called when the clock starts: processor time is counted from here. */
-  started(): Promise<void>;
+  readonly started: () => Promise<void>;
 }
 
 export interface Measure {

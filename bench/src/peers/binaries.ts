@@ -119,7 +119,10 @@ function prepareChisel({ path, ports, target }: Setting): Commands {
   return {
     server: [path, ['server', '--host', HOST, '--port', control, '--reverse']],
     clients: [
-      [path, ['client', `http://${HOST}:${control}`, remote(ports.bytes, target.bytes), remote(ports.http, target.http)]],
+      [
+        path,
+        ['client', `http://${HOST}:${control}`, remote(ports.bytes, target.bytes), remote(ports.http, target.http)],
+      ],
     ],
   };
 }

@@ -35,7 +35,10 @@ export const nginxPeer: Peer = {
       { name: 'nginx http', layer: 'http', http: { host: HOST, port: ports.http }, processes },
     ];
     if (stream !== null) {
-      const [bytes, http] = [{ host: HOST, port: ports.bytes }, { host: HOST, port: ports.tcpHttp }];
+      const [bytes, http] = [
+        { host: HOST, port: ports.bytes },
+        { host: HOST, port: ports.tcpHttp },
+      ];
       subjects.unshift({ name: 'nginx stream', layer: 'tcp', bytes, http, processes });
     }
     const note = stream === null ? ', without its stream module (Debian: libnginx-mod-stream)' : '';
@@ -46,7 +49,10 @@ export const nginxPeer: Peer = {
 /** What loads the stream module: nothing if it is compiled in, null if there is none. */
 async function streamSupport(): Promise<string | null> {
   for (const path of STREAM_MODULES) {
-    const found = await access(path).then(() => true, () => false);
+    const found = await access(path).then(
+      () => true,
+      () => false,
+    );
     if (found) return `load_module ${path};`;
   }
   return null;

@@ -102,15 +102,24 @@ function clientOptions(home: string, port: number): string[] {
     BatchMode: 'yes',
     LogLevel: 'ERROR',
   };
-  return ['-F', 'none', '-p', String(port), ...Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`])];
+  return [
+    '-F',
+    'none',
+    '-p',
+    String(port),
+    ...Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]),
+  ];
 }
 
 /** The processes of the one session that sshd serves (a monitor and its unprivileged child). */
 async function childrenOf(pid: number): Promise<number[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
-  const pairs = stdout.trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  const pairs = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
   const found: number[] = [];
-  for (const parents = [pid]; parents.length > 0; ) {
+  for (const parents = [pid]; parents.length > 0;) {
     const parent = parents.pop();
     for (const [child, childsParent] of pairs) {
       if (child === undefined || childsParent !== parent) continue;
