@@ -1,3 +1,4 @@
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { Env } from '../env.ts';
 import type { NodeOwners, NodeRegistry, PresenceOwners, RouteOwners } from '../services/live-ports.ts';
 import { clientPresenceStub, domainRouteStub, nodeDirectoryStub, relayNodeStub } from './object-stubs.ts';
@@ -37,7 +38,9 @@ export function createObjectOwners(env: Env): ObjectOwners {
       openSession: async (request, nodeId, incarnation, lastSeq) => {
         const url = new URL(request.url);
         url.search = new URLSearchParams({ incarnation, last_seq: String(lastSeq) }).toString();
-        return relayNodeStub(env, nodeId).fetch(new Request(url, request));
+        const response = await relayNodeStub(env, nodeId).fetch(new Request(url, request));
+        if (response.status === 401) throw new TunnoxError('unauthenticated', `Another run of ${nodeId} is registered now`);
+        return response;
       },
     },
     registry: {

@@ -8,7 +8,7 @@ import type { ApiKeyRepository, UserRepository } from './user-ports.ts';
 export interface AuthenticatorDeps {
   apiKeys: Pick<ApiKeyRepository, 'authenticate'>;
   users: Pick<UserRepository, 'find'>;
-  policies: Pick<PolicyRepository, 'loadStanding'>;
+  policies: Pick<PolicyRepository, 'loadStandings'>;
   accessTokens: AccessTokenVerifier;
 }
 
@@ -54,8 +54,8 @@ export class Authenticator {
         return { role: 'user', userId: id, scopes: ['read', 'write'] };
       }
       case 'client': {
-        const standing = await this.#deps.policies.loadStanding(id);
-        if (standing === null) throw refused('The access token is no longer valid');
+        const standing = (await this.#deps.policies.loadStandings([id])).get(id);
+        if (standing === undefined) throw refused('The access token is no longer valid');
         if (standing.state === 'disabled') throw new TunnoxError('client_disabled', `Client ${id} is disabled`);
         if (standing.state === 'claimed') throw new TunnoxError('client_claimed', `Client ${id} was claimed`);
         if (standing.generation !== claims.generation) throw refused('The access token is no longer valid');

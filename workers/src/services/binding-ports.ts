@@ -28,12 +28,12 @@ interface NewMappingBase {
   access: AccessRules;
 }
 
-export type NewMapping = NewMappingBase &
-  (
-    | { kind: 'private'; sourceClientId: number; localPort: number; secretEncrypted: string }
-    /** `remotePort` null: any free port of the group's pool. */
-    | { kind: 'public'; relayGroup: string; remotePort: number | null }
-  );
+export type NewMappingKind =
+  | { kind: 'private'; sourceClientId: number; localPort: number; secretEncrypted: string }
+  /** `remotePort` null: any free port of the group's pool. */
+  | { kind: 'public'; relayGroup: string; remotePort: number | null };
+
+export type NewMapping = NewMappingBase & NewMappingKind;
 
 export interface MappingChange {
   name?: string | undefined;
@@ -137,4 +137,6 @@ export interface DomainRepository {
 export interface RouteRepository {
   /** Public endpoints in the order of their names. */
   list(tenant: Tenant, page: { limit: number; offset: number; after: string | null }): Promise<PageRows<Binding>>;
+  /** @param endpoint A normalised host name, or `tcp:{group}:{port}`. */
+  find(tenant: Tenant, endpoint: string): Promise<Binding | null>;
 }

@@ -77,8 +77,13 @@ export interface NodeRecord {
   lastSeenAt: number;
 }
 
+export interface SessionOpener {
+  /** Upgrades `request` to the session WebSocket of the relay. */
+  openSession(request: Request, nodeId: string, incarnation: string, lastSeq: number): Promise<Response>;
+}
+
 /** Owners of relays' liveness. */
-export interface NodeOwners {
+export interface NodeOwners extends SessionOpener {
   /** Begins a new incarnation. @returns Its ULID. */
   register(profile: NodeProfile): Promise<string>;
   /** A sign of life. @returns false when the incarnation is not the node's current one. */
@@ -90,8 +95,6 @@ export interface NodeOwners {
   notedClients(nodeId: string): Promise<number[]>;
   /** Ends a lease that is over, should its alarm have been lost. */
   settle(nodeId: string): Promise<void>;
-  /** Upgrades `request` to the session WebSocket. */
-  openSession(request: Request, nodeId: string, incarnation: string, lastSeq: number): Promise<Response>;
 }
 
 /** A node id that was given to a key. */
@@ -188,6 +191,15 @@ export interface OutboxRepository {
   markDelivered(ids: number[]): Promise<void>;
   /** Clients of rows that somebody else delivers. */
   clientsOf(ids: number[]): Promise<number[]>;
+}
+
+export interface SweepRepository {
+  /** Removes anonymous clients whose time has ended, with what only they serve. @returns Outbox rows. */
+  removeExpiredClients(): Promise<number[]>;
+  /** @returns Outbox rows. */
+  removeExpiredDomains(): Promise<number[]>;
+  /** Removes reports, keys and counters that nobody can ask for any more. */
+  removeOldRows(): Promise<void>;
 }
 
 export type KeyPurpose = 'ticket' | 'access' | 'relay';

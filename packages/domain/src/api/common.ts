@@ -36,7 +36,7 @@ export const deliverySchema = z
 export const pageQuerySchema = z.object({
   page: z.coerce.number().int().min(1).max(1_000_000).default(1),
   limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.string().max(64).optional(),
+  cursor: z.string().max(400).optional(),
 });
 
 /** Members that every list has beside its items. */

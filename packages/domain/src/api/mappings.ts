@@ -58,7 +58,7 @@ export const createMappingSchema = z
     source_client_id: z.int().optional(),
     /** Absent: the calling client. */
     target_client_id: z.int().optional(),
-    protocol: z.enum(['tcp', 'udp', 'http', 'socks5']).default('tcp'),
+    protocol: z.enum(['tcp', 'http', 'socks5']).default('tcp'),
     target_host: targetHostSchema.optional(),
     target_port: portSchema.optional(),
     local_port: portSchema.optional(),

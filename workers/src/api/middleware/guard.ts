@@ -1,0 +1,40 @@
+import { normalizeHost } from '@tunnox/domain/host-name';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import { bodyLimit } from 'hono/body-limit';
+import { createMiddleware } from 'hono/factory';
+import type { AppEnv } from '../context.ts';
+
+/** Far above every request of ours. */
+const BODY_BYTES_MAX = 256 * 1024;
+
+/**
+ * Answers only under the configured names: a page that points its own name at this address (DNS rebinding) gets
+ * nothing.
+ */
+export function allowHosts(hosts: readonly string[]) {
+  const allowed = new Set(hosts);
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const host = normalizeHost(c.req.header('host') ?? new URL(c.req.url).host);
+    if (host === null || !allowed.has(host)) {
+      throw new TunnoxError('host_not_allowed', 'This API does not answer under this host name');
+    }
+    await next();
+  });
+}
+
+/** Refuses bodies that are too large. */
+export const limitBody = bodyLimit({
+  maxSize: BODY_BYTES_MAX,
+  onError: () => {
+    throw new TunnoxError('too_large', `The body must not be longer than ${BODY_BYTES_MAX} bytes`);
+  },
+});
+
+/** Bodies are JSON; a form of another site cannot send that without asking first. */
+export const requireJson = createMiddleware<AppEnv>(async (c, next) => {
+  const type = c.req.header('content-type');
+  if (c.req.raw.body !== null && !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type ?? '')) {
+    throw new TunnoxError('unsupported_media_type', 'Send the body as Content-Type: application/json');
+  }
+  await next();
+});

@@ -1,0 +1,118 @@
+import { createRoute } from '@hono/zod-openapi';
+import {
+  clientSchema,
+  clientsPageSchema,
+  createClientSchema,
+  createdClientSchema,
+  rotatedCodeSchema,
+  updateClientSchema,
+} from '@tunnox/domain/api/clients';
+import { pageQuerySchema } from '@tunnox/domain/api/common';
+import { z } from 'zod';
+import type { ClientService } from '../../../services/client-service.ts';
+import { createRouter } from '../../context.ts';
+import { body, json, noContent, problems } from '../../responses.ts';
+
+const params = z.object({ client_id: z.coerce.number().int() });
+const filters = pageQuerySchema.extend({ type: z.enum(['managed', 'anonymous']).optional() });
+
+const createClient = createRoute({
+  method: 'post',
+  path: '/clients',
+  tags: ['clients'],
+  summary: 'Make a client; its authentication code is shown once',
+  request: { body: body(createClientSchema) },
+  responses: { 201: json(createdClientSchema, 'The client'), ...problems },
+});
+
+const listClients = createRoute({
+  method: 'get',
+  path: '/clients',
+  tags: ['clients'],
+  summary: 'List clients',
+  request: { query: filters.extend({ user_id: z.coerce.number().int().optional() }) },
+  responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids'), ...problems },
+});
+
+const listUserClients = createRoute({
+  method: 'get',
+  path: '/users/{user_id}/clients',
+  tags: ['clients'],
+  summary: 'List the clients of a user',
+  request: { params: z.object({ user_id: z.coerce.number().int() }), query: filters },
+  responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids'), ...problems },
+});
+
+const getClient = createRoute({
+  method: 'get',
+  path: '/clients/{client_id}',
+  tags: ['clients'],
+  summary: 'Read a client',
+  request: { params },
+  responses: { 200: json(clientSchema, 'The client'), ...problems },
+});
+
+const updateClient = createRoute({
+  method: 'put',
+  path: '/clients/{client_id}',
+  tags: ['clients'],
+  summary: 'Rename, describe, enable or disable a client',
+  request: { params, body: body(updateClientSchema) },
+  responses: { 200: json(clientSchema, 'The client'), ...problems },
+});
+
+const deleteClient = createRoute({
+  method: 'delete',
+  path: '/clients/{client_id}',
+  tags: ['clients'],
+  summary: 'Delete a client with all that only it serves',
+  request: { params },
+  responses: { 204: noContent, ...problems },
+});
+
+const disconnectClient = createRoute({
+  method: 'post',
+  path: '/clients/{client_id}/disconnect',
+  tags: ['clients'],
+  summary: "Close a client's agent session",
+  request: { params },
+  responses: { 204: noContent, ...problems },
+});
+
+const rotateCode = createRoute({
+  method: 'post',
+  path: '/clients/{client_id}/rotate-code',
+  tags: ['clients'],
+  summary: 'Give a client a new authentication code; the old one and its tickets are void',
+  request: { params },
+  responses: { 200: json(rotatedCodeSchema, 'The new code, shown once'), ...problems },
+});
+
+/** Clients. */
+export function clientsRoutes(clients: ClientService) {
+  return createRouter()
+    .openapi(createClient, async (c) => c.json(await clients.create(c.get('caller'), c.req.valid('json')), 201))
+    .openapi(listClients, async (c) => {
+      const { user_id: userId, ...query } = c.req.valid('query');
+      return c.json(await clients.list(c.get('caller'), { ...query, userId }), 200);
+    })
+    .openapi(listUserClients, async (c) => {
+      const userId = c.req.valid('param').user_id;
+      return c.json(await clients.list(c.get('caller'), { ...c.req.valid('query'), userId }), 200);
+    })
+    .openapi(getClient, async (c) => c.json(await clients.find(c.get('caller'), c.req.valid('param').client_id), 200))
+    .openapi(updateClient, async (c) =>
+      c.json(await clients.update(c.get('caller'), c.req.valid('param').client_id, c.req.valid('json')), 200),
+    )
+    .openapi(deleteClient, async (c) => {
+      await clients.remove(c.get('caller'), c.req.valid('param').client_id);
+      return c.body(null, 204);
+    })
+    .openapi(disconnectClient, async (c) => {
+      await clients.disconnect(c.get('caller'), c.req.valid('param').client_id);
+      return c.body(null, 204);
+    })
+    .openapi(rotateCode, async (c) =>
+      c.json(await clients.rotateCode(c.get('caller'), c.req.valid('param').client_id), 200),
+    );
+}

@@ -1,0 +1,93 @@
+import { createRoute } from '@hono/zod-openapi';
+import { pageQuerySchema } from '@tunnox/domain/api/common';
+import {
+  availabilitySchema,
+  createDomainSchema,
+  deliveredDomainSchema,
+  domainSchema,
+  domainsPageSchema,
+  updateDomainSchema,
+} from '@tunnox/domain/api/domains';
+import { z } from 'zod';
+import type { DomainService } from '../../../services/domain-service.ts';
+import { createRouter } from '../../context.ts';
+import { body, json, noContent, problems } from '../../responses.ts';
+
+const id = z.coerce.number().int();
+const params = z.object({ domain_id: id });
+
+const availability = createRoute({
+  method: 'get',
+  path: '/domains/availability',
+  tags: ['domains'],
+  summary: 'Tell whether a name is free',
+  request: { query: z.object({ name: z.string().max(254), base_domain: z.string().max(253).optional() }) },
+  responses: { 200: json(availabilitySchema, 'Whether it is free, and if not, why'), ...problems },
+});
+
+const createDomain = createRoute({
+  method: 'post',
+  path: '/domains',
+  tags: ['domains'],
+  summary: 'Bind a chosen, a random or a custom name to a target',
+  request: { body: body(createDomainSchema) },
+  responses: { 201: json(deliveredDomainSchema, 'The domain, and how far it has come at its agent'), ...problems },
+});
+
+const listDomains = createRoute({
+  method: 'get',
+  path: '/domains',
+  tags: ['domains'],
+  summary: 'List domains',
+  request: { query: pageQuerySchema.extend({ user_id: id.optional(), client_id: id.optional() }) },
+  responses: { 200: json(domainsPageSchema, 'A page of domains, in the order of their ids'), ...problems },
+});
+
+const getDomain = createRoute({
+  method: 'get',
+  path: '/domains/{domain_id}',
+  tags: ['domains'],
+  summary: 'Read a domain',
+  request: { params },
+  responses: { 200: json(domainSchema, 'The domain'), ...problems },
+});
+
+const updateDomain = createRoute({
+  method: 'put',
+  path: '/domains/{domain_id}',
+  tags: ['domains'],
+  summary: 'Change a domain',
+  request: { params, body: body(updateDomainSchema) },
+  responses: { 200: json(deliveredDomainSchema, 'The domain, and how far the change has come'), ...problems },
+});
+
+const deleteDomain = createRoute({
+  method: 'delete',
+  path: '/domains/{domain_id}',
+  tags: ['domains'],
+  summary: 'Give a name up',
+  request: { params },
+  responses: { 204: noContent, ...problems },
+});
+
+/** HTTP domains. */
+export function domainsRoutes(domains: DomainService) {
+  return createRouter()
+    .openapi(availability, async (c) => {
+      const { name, base_domain } = c.req.valid('query');
+      return c.json(await domains.availability(c.get('caller'), name, base_domain), 200);
+    })
+    .openapi(createDomain, async (c) => c.json(await domains.create(c.get('caller'), c.req.valid('json')), 201))
+    .openapi(listDomains, async (c) => {
+      const { user_id: userId, client_id: clientId, ...query } = c.req.valid('query');
+      return c.json(await domains.list(c.get('caller'), { ...query, userId, clientId }), 200);
+    })
+    .openapi(getDomain, async (c) => c.json(await domains.find(c.get('caller'), c.req.valid('param').domain_id), 200))
+    .openapi(updateDomain, async (c) =>
+      c.json(await domains.update(c.get('caller'), c.req.valid('param').domain_id, c.req.valid('json')), 200),
+    )
+    .openapi(deleteDomain, async (c) => {
+      await domains.remove(c.get('caller'), c.req.valid('param').domain_id);
+      return c.body(null, 204);
+    });
+}

@@ -1,0 +1,109 @@
+import { createRoute } from '@hono/zod-openapi';
+import { pageQuerySchema } from '@tunnox/domain/api/common';
+import {
+  createMappingSchema,
+  deliveredMappingSchema,
+  mappingSchema,
+  mappingsPageSchema,
+  updateMappingSchema,
+} from '@tunnox/domain/api/mappings';
+import { z } from 'zod';
+import type { MappingService } from '../../../services/mapping-service.ts';
+import { createRouter } from '../../context.ts';
+import { body, json, noContent, problems } from '../../responses.ts';
+
+const id = z.coerce.number().int();
+const params = z.object({ mapping_id: id });
+const filters = pageQuerySchema.extend({ protocol: z.enum(['tcp', 'udp', 'http', 'socks5']).optional() });
+const page = json(mappingsPageSchema, 'A page of mappings, in the order of their ids');
+
+const createMapping = createRoute({
+  method: 'post',
+  path: '/mappings',
+  tags: ['mappings'],
+  summary: 'Make a public port, or a private mapping from a source client',
+  request: { body: body(createMappingSchema) },
+  responses: { 201: json(deliveredMappingSchema, 'The mapping, and how far it has come at its agents'), ...problems },
+});
+
+const listMappings = createRoute({
+  method: 'get',
+  path: '/mappings',
+  tags: ['mappings'],
+  summary: 'List mappings',
+  request: { query: filters.extend({ user_id: id.optional(), client_id: id.optional() }) },
+  responses: { 200: page, ...problems },
+});
+
+const listUserMappings = createRoute({
+  method: 'get',
+  path: '/users/{user_id}/mappings',
+  tags: ['mappings'],
+  summary: 'List the mappings of a user',
+  request: { params: z.object({ user_id: id }), query: filters },
+  responses: { 200: page, ...problems },
+});
+
+const listClientMappings = createRoute({
+  method: 'get',
+  path: '/clients/{client_id}/mappings',
+  tags: ['mappings'],
+  summary: 'List the mappings of which a client is source or target',
+  request: { params: z.object({ client_id: id }), query: filters },
+  responses: { 200: page, ...problems },
+});
+
+const getMapping = createRoute({
+  method: 'get',
+  path: '/mappings/{mapping_id}',
+  tags: ['mappings'],
+  summary: 'Read a mapping',
+  request: { params },
+  responses: { 200: json(mappingSchema, 'The mapping'), ...problems },
+});
+
+const updateMapping = createRoute({
+  method: 'put',
+  path: '/mappings/{mapping_id}',
+  tags: ['mappings'],
+  summary: 'Change a mapping',
+  request: { params, body: body(updateMappingSchema) },
+  responses: { 200: json(deliveredMappingSchema, 'The mapping, and how far the change has come'), ...problems },
+});
+
+const deleteMapping = createRoute({
+  method: 'delete',
+  path: '/mappings/{mapping_id}',
+  tags: ['mappings'],
+  summary: 'Delete a mapping',
+  request: { params },
+  responses: { 204: noContent, ...problems },
+});
+
+/** Port mappings. */
+export function mappingsRoutes(mappings: MappingService) {
+  return createRouter()
+    .openapi(createMapping, async (c) => c.json(await mappings.create(c.get('caller'), c.req.valid('json')), 201))
+    .openapi(listMappings, async (c) => {
+      const { user_id: userId, client_id: clientId, ...query } = c.req.valid('query');
+      return c.json(await mappings.list(c.get('caller'), { ...query, userId, clientId }), 200);
+    })
+    .openapi(listUserMappings, async (c) => {
+      const userId = c.req.valid('param').user_id;
+      return c.json(await mappings.list(c.get('caller'), { ...c.req.valid('query'), userId }), 200);
+    })
+    .openapi(listClientMappings, async (c) => {
+      const clientId = c.req.valid('param').client_id;
+      return c.json(await mappings.list(c.get('caller'), { ...c.req.valid('query'), clientId }), 200);
+    })
+    .openapi(getMapping, async (c) =>
+      c.json(await mappings.find(c.get('caller'), c.req.valid('param').mapping_id), 200),
+    )
+    .openapi(updateMapping, async (c) =>
+      c.json(await mappings.update(c.get('caller'), c.req.valid('param').mapping_id, c.req.valid('json')), 200),
+    )
+    .openapi(deleteMapping, async (c) => {
+      await mappings.remove(c.get('caller'), c.req.valid('param').mapping_id);
+      return c.body(null, 204);
+    });
+}

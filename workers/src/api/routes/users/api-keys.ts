@@ -1,0 +1,50 @@
+import { createRoute } from '@hono/zod-openapi';
+import { apiKeysSchema, createApiKeySchema, createdApiKeySchema } from '@tunnox/domain/api/users';
+import { z } from 'zod';
+import type { ApiKeyService } from '../../../services/api-key-service.ts';
+import { createRouter } from '../../context.ts';
+import { body, json, noContent, problems } from '../../responses.ts';
+
+const params = z.object({ user_id: z.coerce.number().int() });
+const keyParams = params.extend({ key_id: z.coerce.number().int() });
+
+const createApiKey = createRoute({
+  method: 'post',
+  path: '/users/{user_id}/api-keys',
+  tags: ['users'],
+  summary: 'Make an API key; it is shown once',
+  request: { params, body: body(createApiKeySchema) },
+  responses: { 201: json(createdApiKeySchema, 'The key'), ...problems },
+});
+
+const listApiKeys = createRoute({
+  method: 'get',
+  path: '/users/{user_id}/api-keys',
+  tags: ['users'],
+  summary: 'List the API keys that are not revoked',
+  request: { params },
+  responses: { 200: json(apiKeysSchema, 'The keys, without their secrets'), ...problems },
+});
+
+const deleteApiKey = createRoute({
+  method: 'delete',
+  path: '/users/{user_id}/api-keys/{key_id}',
+  tags: ['users'],
+  summary: 'Revoke an API key',
+  request: { params: keyParams },
+  responses: { 204: noContent, ...problems },
+});
+
+/** API keys of users. */
+export function apiKeysRoutes(apiKeys: ApiKeyService) {
+  return createRouter()
+    .openapi(createApiKey, async (c) =>
+      c.json(await apiKeys.create(c.get('caller'), c.req.valid('param').user_id, c.req.valid('json')), 201),
+    )
+    .openapi(listApiKeys, async (c) => c.json(await apiKeys.list(c.get('caller'), c.req.valid('param').user_id), 200))
+    .openapi(deleteApiKey, async (c) => {
+      const { user_id, key_id } = c.req.valid('param');
+      await apiKeys.revoke(c.get('caller'), user_id, key_id);
+      return c.body(null, 204);
+    });
+}

@@ -1,0 +1,120 @@
+import { createRoute } from '@hono/zod-openapi';
+import { pageQuerySchema } from '@tunnox/domain/api/common';
+import {
+  createUserSchema,
+  meSchema,
+  plansSchema,
+  quotaSetSchema,
+  quotaUseSchema,
+  setQuotaSchema,
+  updateUserSchema,
+  userSchema,
+  usersPageSchema,
+  userStatusSchema,
+} from '@tunnox/domain/api/users';
+import { z } from 'zod';
+import type { UserService } from '../../../services/user-service.ts';
+import { createRouter } from '../../context.ts';
+import { body, json, noContent, problems } from '../../responses.ts';
+
+const params = z.object({ user_id: z.coerce.number().int() });
+
+const createUser = createRoute({
+  method: 'post',
+  path: '/users',
+  tags: ['users'],
+  summary: 'Make a user (operators)',
+  request: { body: body(createUserSchema) },
+  responses: { 201: json(userSchema, 'The user, with its quota'), ...problems },
+});
+
+const listUsers = createRoute({
+  method: 'get',
+  path: '/users',
+  tags: ['users'],
+  summary: 'List users (operators)',
+  request: { query: pageQuerySchema.extend({ status: userStatusSchema.optional() }) },
+  responses: { 200: json(usersPageSchema, 'A page of users, in the order of their ids'), ...problems },
+});
+
+const getUser = createRoute({
+  method: 'get',
+  path: '/users/{user_id}',
+  tags: ['users'],
+  summary: 'Read a user',
+  request: { params },
+  responses: { 200: json(userSchema, 'The user'), ...problems },
+});
+
+const updateUser = createRoute({
+  method: 'put',
+  path: '/users/{user_id}',
+  tags: ['users'],
+  summary: 'Change a user; plan, status and password for operators',
+  request: { params, body: body(updateUserSchema) },
+  responses: { 200: json(userSchema, 'The user'), ...problems },
+});
+
+const deleteUser = createRoute({
+  method: 'delete',
+  path: '/users/{user_id}',
+  tags: ['users'],
+  summary: 'Delete a user with all that it has (operators)',
+  request: { params },
+  responses: { 204: noContent, ...problems },
+});
+
+const getQuota = createRoute({
+  method: 'get',
+  path: '/users/{user_id}/quota',
+  tags: ['quotas'],
+  summary: "Read a user's limits and what is used of them",
+  request: { params },
+  responses: { 200: json(quotaUseSchema, 'Limits and use'), ...problems },
+});
+
+const setQuota = createRoute({
+  method: 'post',
+  path: '/users/{user_id}/quota',
+  tags: ['quotas'],
+  summary: "Set any of a user's limits (operators)",
+  request: { params, body: body(setQuotaSchema) },
+  responses: { 200: json(quotaSetSchema, 'The limits in force'), ...problems },
+});
+
+const listPlans = createRoute({
+  method: 'get',
+  path: '/plans',
+  tags: ['quotas'],
+  summary: 'List the plans',
+  responses: { 200: json(plansSchema, 'The plans'), ...problems },
+});
+
+const getMe = createRoute({
+  method: 'get',
+  path: '/me',
+  tags: ['auth'],
+  summary: 'Tell whose credential this is',
+  responses: { 200: json(meSchema, 'The caller'), ...problems },
+});
+
+/** Users, quotas, plans, and the caller itself. */
+export function usersRoutes(users: UserService) {
+  return createRouter()
+    .openapi(createUser, async (c) => c.json(await users.create(c.get('caller'), c.req.valid('json')), 201))
+    .openapi(listUsers, async (c) => c.json(await users.list(c.get('caller'), c.req.valid('query')), 200))
+    .openapi(getUser, async (c) => c.json(await users.find(c.get('caller'), c.req.valid('param').user_id), 200))
+    .openapi(updateUser, async (c) =>
+      c.json(await users.update(c.get('caller'), c.req.valid('param').user_id, c.req.valid('json')), 200),
+    )
+    .openapi(deleteUser, async (c) => {
+      await users.remove(c.get('caller'), c.req.valid('param').user_id);
+      return c.body(null, 204);
+    })
+    .openapi(getQuota, async (c) => c.json(await users.quota(c.get('caller'), c.req.valid('param').user_id), 200))
+    .openapi(setQuota, async (c) =>
+      c.json(await users.setQuota(c.get('caller'), c.req.valid('param').user_id, c.req.valid('json')), 200),
+    )
+    .openapi(listPlans, async (c) => c.json(await users.plans(), 200))
+    .openapi(getMe, async (c) => c.json(await users.me(c.get('caller')), 200));
+}

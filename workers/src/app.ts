@@ -1,0 +1,105 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import type { Hono } from 'hono';
+import { type AppEnv, createRouter } from './api/context.ts';
+import { authenticate } from './api/middleware/authenticate.ts';
+import { allowHosts, limitBody, requireJson } from './api/middleware/guard.ts';
+import { idempotency } from './api/middleware/idempotency.ts';
+import { logRequests } from './api/middleware/request-log.ts';
+import { toProblemResponse } from './api/problem.ts';
+import { clientsRoutes } from './api/routes/clients/clients.ts';
+import { domainsRoutes } from './api/routes/domains/domains.ts';
+import { mappingsRoutes } from './api/routes/mappings/mappings.ts';
+import { nodesRoutes } from './api/routes/nodes/nodes.ts';
+import { routesRoutes } from './api/routes/routes/routes.ts';
+import { healthRoutes } from './api/routes/service/health.ts';
+import { apiKeysRoutes } from './api/routes/users/api-keys.ts';
+import { usersRoutes } from './api/routes/users/users.ts';
+import type { ApiKeyService } from './services/api-key-service.ts';
+import type { Authenticator } from './services/authenticator.ts';
+import type { ClientService } from './services/client-service.ts';
+import type { DomainService } from './services/domain-service.ts';
+import type { MappingService } from './services/mapping-service.ts';
+import type { HealthRepository, IdempotencyRepository, Log } from './services/node-ports.ts';
+import type { NodeService } from './services/node-service.ts';
+import type { RouteService } from './services/route-service.ts';
+import type { UserService } from './services/user-service.ts';
+
+export interface AppParts {
+  authenticator: Authenticator;
+  users: UserService;
+  apiKeys: ApiKeyService;
+  clients: ClientService;
+  mappings: MappingService;
+  domains: DomainService;
+  routes: RouteService;
+  nodes: NodeService;
+  idempotencyKeys: IdempotencyRepository;
+  health: HealthRepository;
+  log: Log;
+  /** Routers with credentials of their own, by their path. */
+  mounts: { path: string; router: Hono }[];
+}
+
+export interface AppOptions {
+  /** Host names under which the API answers. */
+  apiHosts: readonly string[];
+}
+
+/** The control plane's HTTP interface. */
+export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<AppEnv> {
+  const { log } = parts;
+  const app = createRouter();
+  app.onError((error, c) => {
+    if (!(error instanceof TunnoxError) || error.status >= 500) {
+      log.error({ request_id: c.get('requestId'), err: describe(error) }, 'A request failed');
+    }
+    return toProblemResponse(error, c.get('requestId'));
+  });
+  app.notFound((c) => toProblemResponse(new TunnoxError('not_found', 'There is nothing here'), c.get('requestId')));
+
+  app.use(logRequests(log), allowHosts(options.apiHosts));
+  app.route('/', healthRoutes(parts.health));
+  for (const { path, router } of parts.mounts) app.route(path, router);
+
+  app.use(
+    '/api/v1/*',
+    limitBody,
+    requireJson,
+    authenticate(parts.authenticator),
+    idempotency(parts.idempotencyKeys, log),
+  );
+  for (const router of [
+    usersRoutes(parts.users),
+    apiKeysRoutes(parts.apiKeys),
+    clientsRoutes(parts.clients),
+    mappingsRoutes(parts.mappings),
+    // Before the domains: /domains/lookup is no domain's id.
+    routesRoutes(parts.routes),
+    domainsRoutes(parts.domains),
+    nodesRoutes(parts.nodes),
+  ]) {
+    app.route('/api/v1', router as OpenAPIHono<AppEnv>);
+  }
+
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'The operator key, an API key (`tnx_live_…`), or an access token',
+  });
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Tunnox', version: '1', description: 'Management API of the Tunnox control plane' },
+    security: [{ bearer: [] }],
+  });
+  return app;
+}
+
+/** For the log: with the causes, which the answer does not tell. */
+function describe(error: unknown): string {
+  const parts: string[] = [];
+  for (let current = error; current instanceof Error && parts.length < 5; current = current.cause) {
+    parts.push(`${current.name}: ${current.message}`);
+  }
+  return error instanceof Error ? `${parts.join(' ← ')}\n${error.stack ?? ''}` : String(error);
+}

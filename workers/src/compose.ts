@@ -1,0 +1,102 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { openDatabase } from '@tunnox/db/client';
+import type { AppEnv } from './api/context.ts';
+import { createApp } from './app.ts';
+import { composeLive } from './compose-live.ts';
+import { type Env, parseSettings } from './env.ts';
+import { createLog } from './log.ts';
+import { createApiKeyRepository } from './repositories/api-key-repository.ts';
+import { createBindingRepository } from './repositories/binding-repository.ts';
+import { createClientRepository } from './repositories/client-repository.ts';
+import { createDomainRepository } from './repositories/domain-repository.ts';
+import { createHealthRepository } from './repositories/health-repository.ts';
+import { createIdempotencyRepository } from './repositories/idempotency-repository.ts';
+import { createJoinTokenRepository } from './repositories/join-token-repository.ts';
+import { createMappingRepository } from './repositories/mapping-repository.ts';
+import { createNodeRepository } from './repositories/node-repository.ts';
+import { createPolicyRepository } from './repositories/policy-repository.ts';
+import { createPostgres } from './repositories/postgres.ts';
+import { createRouteRepository } from './repositories/route-repository.ts';
+import { createUserRepository } from './repositories/user-repository.ts';
+import { ApiKeyService } from './services/api-key-service.ts';
+import { Authenticator } from './services/authenticator.ts';
+import { ChangeTeller } from './services/change-teller.ts';
+import { createCipher } from './services/cipher.ts';
+import { ClientService } from './services/client-service.ts';
+import { DomainNames } from './services/domain-names.ts';
+import { DomainService } from './services/domain-service.ts';
+import { MappingService } from './services/mapping-service.ts';
+import { NodeService } from './services/node-service.ts';
+import { RouteService } from './services/route-service.ts';
+import { UserService } from './services/user-service.ts';
+
+/** A statement or transaction of the API may take this long; the caller gets 503 then. */
+const STATEMENT_TIMEOUT_MS = 10_000;
+
+export interface ControlPlane {
+  app: OpenAPIHono<AppEnv>;
+  /** What the cron trigger runs. */
+  sweep(): Promise<void>;
+}
+
+/** Joins the control plane's parts. */
+export function compose(env: Env): ControlPlane {
+  const settings = parseSettings(env);
+  const log = createLog((level, line) => console[level](line));
+  const { databaseUrl, neonFetchEndpoint, encryptionKey, operatorKey, baseDomains, apiHosts } = settings;
+  const database = openDatabase({ url: databaseUrl, fetchEndpoint: neonFetchEndpoint, timeoutMs: STATEMENT_TIMEOUT_MS });
+  const postgres = createPostgres(database);
+  const urls = { http: settings.publicHttpUrl, https: settings.publicHttpsUrl };
+  const secrets = createCipher(encryptionKey, 'mapping-secret');
+
+  const bindings = createBindingRepository(postgres);
+  const policies = createPolicyRepository(postgres, secrets, urls);
+  const live = composeLive({ env, settings, postgres, bindings, policies, log });
+  const { presences, control } = live;
+  const teller = new ChangeTeller(live.delivery, log);
+
+  const userRepository = createUserRepository(postgres);
+  const apiKeyRepository = createApiKeyRepository(postgres);
+  const clientRepository = createClientRepository(postgres);
+  const domainRepository = createDomainRepository(postgres);
+  const clients = new ClientService({ clients: clientRepository, presences, teller });
+  const authenticator = new Authenticator(
+    { apiKeys: apiKeyRepository, users: userRepository, policies, accessTokens: live.accessTokens },
+    { operatorKey },
+  );
+  const app = createApp(
+    {
+      authenticator,
+      users: new UserService({ users: userRepository, presences, teller }),
+      apiKeys: new ApiKeyService({ apiKeys: apiKeyRepository }),
+      clients,
+      mappings: new MappingService({
+        mappings: createMappingRepository(postgres),
+        ...{ clients: clientRepository, presences, teller, secrets },
+      }),
+      domains: new DomainService({
+        domains: domainRepository,
+        names: new DomainNames({ domains: domainRepository }, { baseDomains }),
+        ...{ clients: clientRepository, presences, teller, urls },
+      }),
+      routes: new RouteService({ routes: createRouteRepository(postgres), presences }),
+      nodes: new NodeService({
+        nodes: createNodeRepository(postgres),
+        joinTokens: createJoinTokenRepository(postgres),
+        control,
+      }),
+      idempotencyKeys: createIdempotencyRepository(postgres, createCipher(encryptionKey, 'stored-answer')),
+      health: createHealthRepository(postgres),
+      log,
+      mounts: [
+        { path: '/relay/v1', router: live.relayRoutes },
+        {
+          path: '/agent/v1',
+          router: live.agentRoutes({ clients, authenticator, requestId: (c) => c.get('requestId') }),
+        },
+      ],
+    },
+    { apiHosts },
+  );
+  return { app, sweep: () => live.sweep() };
+}

@@ -1,0 +1,20 @@
+import { compose, type ControlPlane } from './compose.ts';
+import type { Env } from './env.ts';
+
+export { ClientPresence } from './objects/client-presence.ts';
+export { DomainRoute } from './objects/domain-route.ts';
+export { NodeDirectory } from './objects/node-directory.ts';
+export { RelayNode } from './objects/relay-node.ts';
+
+let made: ControlPlane | undefined;
+
+/** An isolate serves one environment, and nothing in the control plane holds a connection. */
+function controlPlane(env: Env): ControlPlane {
+  made ??= compose(env);
+  return made;
+}
+
+export default {
+  fetch: (request, env, context) => controlPlane(env).app.fetch(request, env, context),
+  scheduled: (_event, env) => controlPlane(env).sweep(),
+} satisfies ExportedHandler<Env>;

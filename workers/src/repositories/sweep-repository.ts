@@ -1,0 +1,55 @@
+import { sql } from 'drizzle-orm';
+import type { SweepRepository } from '../services/live-ports.ts';
+import type { Postgres } from './postgres.ts';
+import { removeClients } from './removal-sql.ts';
+import { insertClientChange, OUTBOX_OF_TRANSACTION } from './sql-parts.ts';
+
+/** Rows that one sweep removes of a kind at the most; the next one goes on. */
+const BATCH = 500;
+
+/** The same set in every statement of a transaction: `now()` stands still in it. */
+const EXPIRED_CLIENTS = sql`select client_id from clients
+  where type = 'anonymous' and lifecycle <> 'claimed' and expires_at <= now() order by client_id limit ${BATCH}`;
+
+/** Removes what has ended. What relays and agents must hear of goes through the outbox, as every change. */
+export function createSweepRepository(postgres: Postgres): SweepRepository {
+  return {
+    async removeExpiredClients() {
+      const rows = await postgres.transaction<{ id: number }>(
+        sql`${EXPIRED_CLIENTS} for update`,
+        ...removeClients(EXPIRED_CLIENTS),
+        sql`
+        with gone as (
+          delete from clients where client_id in (${EXPIRED_CLIENTS}) returning client_id, config_version
+        ), told as (${insertClientChange('deleted', sql`gone`)})
+        select id from told union all ${OUTBOX_OF_TRANSACTION}`,
+      );
+      return rows.map(({ id }) => id);
+    },
+
+    async removeExpiredDomains() {
+      const rows = await postgres.query<{ id: number }>(sql`
+        with ended as (
+          select d.id, array(select e.client_id from endpoint_upstreams e where e.domain_id = d.id) as client_ids
+          from http_domain_mappings d where d.expires_at <= now() order by d.id limit ${BATCH}
+        ), gone as (
+          delete from http_domain_mappings d using ended where d.id = ended.id
+          returning d.id, d.full_domain, d.row_version + 1 as version, d.verification_state, ended.client_ids
+        ), bumped as (
+          update clients set config_version = config_version + 1 where client_id in (select unnest(client_ids) from gone)
+        )
+        insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
+        select 'binding_changed', 'domain:' || id, full_domain, version, true, client_ids from gone
+        where verification_state = 'verified' returning id`);
+      return rows.map(({ id }) => id);
+    },
+
+    async removeOldRows() {
+      // A relay repeats a report until it is answered, after an outage from its disk.
+      await postgres.query(sql`delete from usage_reports where received_at < now() - interval '30 days'`);
+      await postgres.query(sql`delete from idempotency_keys where created_at < now() - interval '24 hours'`);
+      await postgres.query(sql`delete from outbox where delivered_at < now() - interval '24 hours'`);
+      await postgres.query(sql`delete from anonymous_creations where hour < now() - interval '2 hours'`);
+    },
+  };
+}

@@ -1,0 +1,160 @@
+import type { Availability, DeliveredDomain, Domain, UpdateDomain } from '@tunnox/domain/api/domains';
+import type { Page, PageQuery } from '@tunnox/domain/api/common';
+import { auditOf } from './audit.ts';
+import type { AccessRules, DomainFilter, DomainRecord, DomainRepository, NewDomain } from './binding-ports.ts';
+import type { ChangeTeller } from './change-teller.ts';
+import { type ClientLookup, findServingClient } from './client-lookup.ts';
+import { ownsName, toDomain, unlessTaken } from './domain-view.ts';
+import { type DomainNames, nameInvalid } from './domain-names.ts';
+import { toPage, toPageRequest } from './page.ts';
+import type { PresenceReader } from './ports.ts';
+import { type Caller, loginRequired, notFound, tenantOf } from './principal.ts';
+import type { PublicUrls } from './public-urls.ts';
+import { randomBytes, toBase64Url } from './random.ts';
+
+export interface DomainServiceDeps {
+  domains: DomainRepository;
+  names: DomainNames;
+  clients: ClientLookup;
+  presences: PresenceReader;
+  teller: ChangeTeller;
+  urls: PublicUrls;
+}
+
+/** A create as the schema gives it, with its defaults. */
+export interface CreateDomainInput {
+  subdomain?: string | undefined;
+  domain?: string | undefined;
+  base_domain?: string | undefined;
+  client_id?: number | undefined;
+  target_host: string;
+  target_port: number;
+  target_scheme: 'http' | 'https';
+  host_header: string | null;
+  tls_mode: 'terminate' | 'off';
+  enabled: boolean;
+  access?: AccessRules | undefined;
+}
+
+/** So many random names are tried when somebody has them. */
+const RANDOM_TRIES_MAX = 5;
+const PROOF_BYTES = 24;
+
+/** HTTP domains: names under a base domain, and custom ones. */
+export class DomainService {
+  readonly #deps: DomainServiceDeps;
+
+  constructor(deps: DomainServiceDeps) {
+    this.#deps = deps;
+  }
+
+  async create(caller: Caller, body: CreateDomainInput): Promise<DeliveredDomain> {
+    const client = await findServingClient(this.#deps.clients, caller, body.client_id, '/client_id');
+    if (caller.principal.role === 'client' && client.client_id !== caller.principal.clientId) {
+      throw notFound('client', client.client_id);
+    }
+    const chosen = body.subdomain ?? body.domain;
+    if (chosen !== undefined && client.user_id === null && caller.principal.role !== 'operator') {
+      throw loginRequired(`Log in first to choose a name: anonymous clients get a random one instead of ${chosen}`);
+    }
+    const base: Omit<NewDomain, 'fullDomain' | 'under' | 'verified' | 'proofToken'> = {
+      userId: client.user_id,
+      clientId: client.client_id,
+      targetScheme: body.target_scheme,
+      targetHost: body.target_host,
+      targetPort: body.target_port,
+      hostHeader: body.host_header,
+      tlsMode: body.tls_mode,
+      enabled: body.enabled,
+      access: body.access ?? { allow: [], deny: [] },
+    };
+    for (let tries = 1; ; tries += 1) {
+      const name = await this.#deps.names.choose(body, client.user_id);
+      // Only operators can say without a proof whose name it is.
+      const verified = name.under !== null || caller.principal.role === 'operator';
+      const proofToken = verified ? null : toBase64Url(randomBytes(PROOF_BYTES));
+      const domain = { ...base, ...name, verified, proofToken };
+      const { target_scheme, target_host, target_port } = body;
+      const audit = auditOf(caller, 'domain.create', {
+        after: { full_domain: name.fullDomain, client_id: client.client_id, target_scheme, target_host, target_port },
+      });
+      const outcome = await this.#deps.domains.create(domain, audit);
+      if (outcome.outcome === 'taken' && chosen === undefined && tries < RANDOM_TRIES_MAX) continue;
+      const done = unlessTaken(outcome, name.fullDomain);
+      const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
+      return { ...(await this.find(caller, done.domainId)), delivery };
+    }
+  }
+
+  async find(caller: Caller, domainId: number): Promise<Domain> {
+    const record = await this.#load(caller, domainId);
+    return toDomain(record, await this.#deps.presences.read([record.client_id]), this.#deps.urls);
+  }
+
+  async list(caller: Caller, query: PageQuery & DomainFilter): Promise<Page<'domains', Domain>> {
+    const page = await this.#deps.domains.list(query, tenantOf(caller.principal), toPageRequest(query));
+    const ids = new Set(page.rows.map((record) => record.client_id));
+    const presences = await this.#deps.presences.read([...ids]);
+    const items = page.rows.map((record) => toDomain(record, presences, this.#deps.urls));
+    return toPage('domains', query, page, items, (record) => record.domain_id);
+  }
+
+  async update(caller: Caller, domainId: number, body: UpdateDomain): Promise<DeliveredDomain> {
+    const record = await this.#load(caller, domainId);
+    const client =
+      body.client_id === undefined || body.client_id === record.client_id
+        ? null
+        : await findServingClient(this.#deps.clients, caller, body.client_id, '/client_id');
+    // A name goes from one client to another of the same owner only.
+    if (client !== null && (client.user_id === null || client.user_id !== record.user_id)) {
+      throw notFound('client', client.client_id);
+    }
+    const change = {
+      clientId: client?.client_id,
+      targetScheme: body.target_scheme,
+      targetHost: body.target_host,
+      targetPort: body.target_port,
+      hostHeader: body.host_header,
+      tlsMode: body.tls_mode,
+      enabled: body.enabled,
+      access: body.access,
+    };
+    const { client_id, target_scheme, target_host, target_port, host_header, tls_mode, enabled, access } = record;
+    const audit = auditOf(caller, 'domain.update', {
+      before: { client_id, target_scheme, target_host, target_port, host_header, tls_mode, enabled, access },
+      after: body,
+    });
+    const done = unlessTaken(await this.#deps.domains.update(record, change, audit), record.full_domain);
+    const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
+    return { ...(await this.find(caller, domainId)), delivery };
+  }
+
+  async remove(caller: Caller, domainId: number): Promise<void> {
+    const record = await this.#load(caller, domainId);
+    const { full_domain, client_id } = record;
+    const audit = auditOf(caller, 'domain.delete', { before: { full_domain, client_id } });
+    await this.#deps.teller.onItsWay(await this.#deps.domains.remove(record, audit));
+  }
+
+  /** @param name A label under a base domain, or a whole name. */
+  async availability(caller: Caller, name: string, baseDomain: string | undefined): Promise<Availability> {
+    const userId = caller.principal.role === 'operator' ? null : caller.principal.userId;
+    const checked = await this.#deps.names.check(name, baseDomain, userId);
+    if (!checked.ok) {
+      const { publicMessage } = nameInvalid(name, checked.fault, '/name');
+      return { name, full_domain: null, available: false, reason: checked.fault, detail: publicMessage };
+    }
+    const { fullDomain } = checked.name;
+    const holder = await this.#deps.domains.holder(fullDomain);
+    if (holder === null) return { name, full_domain: fullDomain, available: true, reason: null, detail: null };
+    const yours = ownsName(caller, holder);
+    const detail = yours ? `${fullDomain} is yours` : `${fullDomain} is taken`;
+    return { name, full_domain: fullDomain, available: false, reason: yours ? 'yours' : 'taken', detail };
+  }
+
+  async #load(caller: Caller, domainId: number): Promise<DomainRecord> {
+    const record = await this.#deps.domains.find(domainId, tenantOf(caller.principal));
+    if (record === null) throw notFound('domain', domainId);
+    return record;
+  }
+}

@@ -1,0 +1,65 @@
+import type { Domain } from '@tunnox/domain/api/domains';
+import type { Presence } from '@tunnox/domain/presence';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import type { DomainOutcome, DomainRecord, NameHolder } from './binding-ports.ts';
+import { overQuota } from './client-service.ts';
+import type { Caller } from './principal.ts';
+import { domainUrl, domainUrls, type PublicUrls } from './public-urls.ts';
+
+/** Label of the TXT record that proves a custom domain. */
+const PROOF_LABEL = '_tunnox';
+
+/** A domain as the API shows it. */
+export function toDomain(record: DomainRecord, presences: Map<number, Presence>, urls: PublicUrls): Domain {
+  const { proof_token, ...rest } = record;
+  const { full_domain, tls_mode, verification_state } = record;
+  const proof =
+    proof_token === null ? null : { type: 'TXT' as const, name: `${PROOF_LABEL}.${full_domain}`, value: proof_token };
+  return {
+    ...rest,
+    custom: record.base_domain === null,
+    proof,
+    status: verification_state === 'verified' ? bindingStatus(record, presences) : verification_state,
+    url: domainUrl(urls, full_domain, tls_mode),
+    urls: domainUrls(urls, full_domain, tls_mode),
+  };
+}
+
+/** Whether the name's holder is the caller. */
+export function ownsName({ principal }: Caller, holder: NameHolder): boolean {
+  switch (principal.role) {
+    case 'operator':
+      return false;
+    case 'user':
+      return holder.userId === principal.userId;
+    case 'client':
+      return holder.userId === null ? holder.clientId === principal.clientId : holder.userId === principal.userId;
+  }
+}
+
+/**
+ * The identity of a domain that was changed.
+ *
+ * @throws {TunnoxError} `conflict` with `domain_id` when it is the caller's already, `subdomain_taken`, `quota_exceeded`
+ */
+export function unlessTaken(outcome: DomainOutcome, fullDomain: string): { domainId: number; outboxIds: number[] } {
+  switch (outcome.outcome) {
+    case 'done':
+      return outcome;
+    case 'over_quota':
+      throw overQuota('mappings and domains', outcome);
+    case 'taken':
+      throw outcome.domainId === null
+        ? new TunnoxError('subdomain_taken', `The name ${fullDomain} is taken`)
+        : new TunnoxError('conflict', `The name ${fullDomain} is yours already`, {
+            details: { domain_id: outcome.domainId },
+          });
+    case 'gone':
+      throw new TunnoxError('conflict', 'The domain, or its client, was deleted meanwhile');
+  }
+}
+
+function bindingStatus({ enabled, client_id }: DomainRecord, presences: Map<number, Presence>) {
+  if (!enabled) return 'disabled';
+  return presences.has(client_id) ? 'active' : 'inactive';
+}

@@ -1,0 +1,209 @@
+import type { Page, PageQuery } from '@tunnox/domain/api/common';
+import type { DeliveredMapping, Mapping, UpdateMapping } from '@tunnox/domain/api/mappings';
+import type { Presence } from '@tunnox/domain/presence';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import { auditOf } from './audit.ts';
+import type {
+  AccessRules,
+  MappingFilter,
+  MappingOutcome,
+  MappingRecord,
+  MappingRepository,
+  NewMapping,
+  NewMappingKind,
+} from './binding-ports.ts';
+import type { ChangeTeller } from './change-teller.ts';
+import { type ClientLookup, findServingClient } from './client-lookup.ts';
+import { overQuota } from './client-service.ts';
+import { toPage, toPageRequest } from './page.ts';
+import type { Cipher, PresenceReader } from './ports.ts';
+import { type Caller, invalid, loginRequired, notFound, tenantOf } from './principal.ts';
+import { portUrl } from './public-urls.ts';
+import { randomBytes } from './random.ts';
+
+export interface MappingServiceDeps {
+  mappings: MappingRepository;
+  clients: ClientLookup;
+  presences: PresenceReader;
+  teller: ChangeTeller;
+  /** Encrypts the mappings' secrets. */
+  secrets: Cipher;
+}
+
+/** A create as the schema gives it, with its defaults. */
+export interface CreateMappingInput {
+  user_id?: number | undefined;
+  name: string;
+  source_client_id?: number | undefined;
+  target_client_id?: number | undefined;
+  protocol: 'tcp' | 'http' | 'socks5';
+  target_host?: string | undefined;
+  target_port?: number | undefined;
+  local_port?: number | undefined;
+  remote_port?: number | undefined;
+  relay_group: string;
+  enabled: boolean;
+  access?: AccessRules | undefined;
+}
+
+const SECRET_BYTES = 32;
+const DEFAULT_TARGET_HOST = '127.0.0.1';
+
+/** Port mappings: from a port at a source client, or from a public port of a relay group, to a target. */
+export class MappingService {
+  readonly #deps: MappingServiceDeps;
+
+  constructor(deps: MappingServiceDeps) {
+    this.#deps = deps;
+  }
+
+  async create(caller: Caller, body: CreateMappingInput): Promise<DeliveredMapping> {
+    const target = await findServingClient(this.#deps.clients, caller, body.target_client_id, '/target_client_id');
+    const userId = target.user_id;
+    if (userId === null) {
+      throw loginRequired('Log in first: anonymous clients publish one random HTTP name, and no ports or mappings');
+    }
+    if (body.user_id !== undefined && body.user_id !== userId) throw notFound('client', target.client_id);
+    const mapping = { ...this.#common(body, userId, target.client_id), ...(await this.#kind(caller, body, userId)) };
+    this.#requireOwnPart(caller, mapping);
+    const { source_client_id, protocol, target_host, target_port, local_port, remote_port } = body;
+    const audit = auditOf(caller, 'mapping.create', {
+      after: { source_client_id, target_client_id: target.client_id, protocol, target_host, target_port, local_port, remote_port },
+    });
+    const done = demand(await this.#deps.mappings.create(mapping, audit), mapping);
+    const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
+    return { ...(await this.find(caller, done.mappingId)), delivery };
+  }
+
+  async find(caller: Caller, mappingId: number): Promise<Mapping> {
+    const record = await this.#load(caller, mappingId);
+    return toMapping(record, await this.#deps.presences.read([record.target_client_id]));
+  }
+
+  async list(caller: Caller, query: PageQuery & MappingFilter): Promise<Page<'mappings', Mapping>> {
+    const page = await this.#deps.mappings.list(query, tenantOf(caller.principal), toPageRequest(query));
+    const ids = new Set(page.rows.map((record) => record.target_client_id));
+    const presences = await this.#deps.presences.read([...ids]);
+    const items = page.rows.map((record) => toMapping(record, presences));
+    return toPage('mappings', query, page, items, (record) => record.mapping_id);
+  }
+
+  async update(caller: Caller, mappingId: number, body: UpdateMapping): Promise<DeliveredMapping> {
+    const record = await this.#load(caller, mappingId);
+    const isPublic = record.source_client_id === null;
+    if (body.local_port !== undefined && isPublic) throw invalid('/local_port', 'is for private mappings only');
+    if (body.remote_port !== undefined && !isPublic) throw invalid('/remote_port', 'is for public mappings only');
+    if (record.protocol === 'socks5' && (body.target_host !== undefined || body.target_port !== undefined)) {
+      throw invalid('/target_host', 'is not allowed with socks5: the source names its targets');
+    }
+    const change = {
+      name: body.name,
+      targetHost: body.target_host,
+      targetPort: body.target_port,
+      localPort: body.local_port,
+      remotePort: body.remote_port,
+      enabled: body.enabled,
+      access: body.access,
+    };
+    const { name, target_host, target_port, local_port, remote_port, enabled, access } = record;
+    const audit = auditOf(caller, 'mapping.update', {
+      before: { name, target_host, target_port, local_port, remote_port, enabled, access },
+      after: body,
+    });
+    const outcome = await this.#deps.mappings.update(record, change, audit);
+    const done = demand(outcome, { remotePort: body.remote_port ?? null, relayGroup: record.relay_group ?? '' });
+    const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
+    return { ...(await this.find(caller, mappingId)), delivery };
+  }
+
+  async remove(caller: Caller, mappingId: number): Promise<void> {
+    const record = await this.#load(caller, mappingId);
+    const { source_client_id, target_client_id, protocol, relay_group, remote_port, local_port } = record;
+    const audit = auditOf(caller, 'mapping.delete', {
+      before: { source_client_id, target_client_id, protocol, relay_group, remote_port, local_port },
+    });
+    await this.#deps.teller.onItsWay(await this.#deps.mappings.remove(record, audit));
+  }
+
+  async #load(caller: Caller, mappingId: number): Promise<MappingRecord> {
+    const record = await this.#deps.mappings.find(mappingId, tenantOf(caller.principal));
+    if (record === null) throw notFound('mapping', mappingId);
+    return record;
+  }
+
+  #common(body: CreateMappingInput, userId: number, targetClientId: number) {
+    const { protocol, name, enabled, access = { allow: [], deny: [] } } = body;
+    const common = { userId, name, targetClientId, protocol, enabled, access };
+    if (protocol === 'socks5') {
+      if (body.target_host === undefined && body.target_port === undefined) {
+        return { ...common, targetHost: null, targetPort: null };
+      }
+      throw invalid('/target_host', 'is not allowed with socks5: the source names its targets');
+    }
+    if (body.target_port === undefined) throw invalid('/target_port', 'must be given');
+    return { ...common, targetHost: body.target_host ?? DEFAULT_TARGET_HOST, targetPort: body.target_port };
+  }
+
+  async #kind(caller: Caller, body: CreateMappingInput, userId: number): Promise<NewMappingKind> {
+    if (body.source_client_id === undefined) {
+      if (body.protocol !== 'tcp') throw invalid('/protocol', 'must be tcp for a public port');
+      if (body.local_port !== undefined) throw invalid('/local_port', 'must not be given without source_client_id');
+      return { kind: 'public', relayGroup: body.relay_group, remotePort: body.remote_port ?? null };
+    }
+    if (body.remote_port !== undefined) throw invalid('/remote_port', 'must not be given with source_client_id');
+    if (body.local_port === undefined) throw invalid('/local_port', 'must be given with source_client_id');
+    const source = await this.#deps.clients.find(body.source_client_id, tenantFor(caller, userId));
+    if (source?.user_id !== userId) throw notFound('client', body.source_client_id);
+    if (source.client_id === body.target_client_id) {
+      throw invalid('/source_client_id', 'must be another client than the target');
+    }
+    const secretEncrypted = await this.#deps.secrets.encrypt(randomBytes(SECRET_BYTES));
+    return { kind: 'private', sourceClientId: source.client_id, localPort: body.local_port, secretEncrypted };
+  }
+
+  /** An agent's own credential makes mappings that begin or end at that agent. */
+  #requireOwnPart({ principal }: Caller, mapping: NewMapping): void {
+    if (principal.role !== 'client' || mapping.targetClientId === principal.clientId) return;
+    if (mapping.kind === 'private' && mapping.sourceClientId === principal.clientId) return;
+    throw notFound('client', mapping.targetClientId);
+  }
+}
+
+function tenantFor(caller: Caller, userId: number) {
+  return caller.principal.role === 'operator' ? ({ kind: 'all' } as const) : ({ kind: 'user', userId } as const);
+}
+
+function demand(
+  outcome: MappingOutcome,
+  asked: NewMapping | { remotePort: number | null; relayGroup: string },
+): { mappingId: number; outboxIds: number[] } {
+  switch (outcome.outcome) {
+    case 'done':
+      return outcome;
+    case 'over_quota':
+      throw overQuota('mappings and domains', outcome);
+    case 'port_taken': {
+      const port = 'remotePort' in asked ? asked.remotePort : null;
+      throw new TunnoxError('port_taken', port === null ? 'No port of the pool is free' : `Port ${port} is taken`);
+    }
+    case 'no_pool': {
+      const group = 'relayGroup' in asked ? asked.relayGroup : '';
+      const port = 'remotePort' in asked ? asked.remotePort : null;
+      throw port === null
+        ? invalid('/relay_group', `must be a group with public ports: ${group} has none now`)
+        : invalid('/remote_port', `must be in the pool of a relay of group ${group}`);
+    }
+    case 'gone':
+      throw new TunnoxError('conflict', 'The mapping, or a client of it, was deleted meanwhile');
+  }
+}
+
+function toMapping({ addresses, ...record }: MappingRecord, presences: Map<number, Presence>): Mapping {
+  const { remote_port: port, protocol, enabled } = record;
+  const active = presences.has(record.target_client_id);
+  return {
+    ...record,
+    status: enabled ? (active ? 'active' : 'inactive') : 'disabled',
+    urls: port === null ? [] : [...new Set(addresses.map((address) => portUrl(protocol, address, port)))],
+  };
+}

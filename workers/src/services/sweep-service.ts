@@ -1,0 +1,47 @@
+import type { OutboxDelivery } from '../delivery/change-delivery.ts';
+import type { NodeOwners, RelayNodeRepository, SweepRepository } from './live-ports.ts';
+import type { Log } from './node-ports.ts';
+
+export interface SweepDeps {
+  delivery: OutboxDelivery;
+  sweeps: SweepRepository;
+  nodeRows: Pick<RelayNodeRepository, 'silentSince'>;
+  nodes: Pick<NodeOwners, 'settle'>;
+  log: Log;
+}
+
+export interface SweepOptions {
+  leaseMs: number;
+}
+
+/** Relays report their load every minute; one that is silent for longer may have lost its alarm. */
+const SILENCE_S = 90;
+
+/**
+ * What runs on a timer: it heals what a Worker or an alarm that died has left, and removes what has ended. Each part
+ * runs whatever becomes of the others.
+ */
+export async function runSweep(deps: SweepDeps, options: SweepOptions): Promise<void> {
+  const { delivery, sweeps, nodeRows, nodes, log } = deps;
+  const parts: Record<string, () => Promise<unknown>> = {
+    anonymous: async () => delivery.deliver(await sweeps.removeExpiredClients(), 0),
+    domains: async () => delivery.deliver(await sweeps.removeExpiredDomains(), 0),
+    outbox: () => delivery.sweep(),
+    leases: async () => {
+      const silent = await nodeRows.silentSince(Math.max(SILENCE_S, (2 * options.leaseMs) / 1000));
+      await Promise.all(silent.map((nodeId) => nodes.settle(nodeId)));
+    },
+    old: () => sweeps.removeOldRows(),
+  };
+  let failure: unknown;
+  for (const [name, run] of Object.entries(parts)) {
+    try {
+      await run();
+    } catch (error) {
+      failure ??= error;
+      log.error({ err: String(error), part: name }, 'A part of the sweep failed');
+    }
+  }
+  // The platform shows a failed run as such.
+  if (failure !== undefined) throw failure;
+}
