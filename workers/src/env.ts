@@ -21,6 +21,11 @@ export interface Env {
   PUBLIC_HTTPS_URL: string;
   /** Host names under which this API answers, comma separated. */
   API_HOSTS: string;
+  /**
+   * Header with the address of who asks, set by the platform or overwritten by a trusted proxy; absent:
+   * `cf-connecting-ip`.
+   */
+  CLIENT_ADDRESS_HEADER?: string;
   /** Lease of a relay in milliseconds; absent: 30 000. */
   RELAY_LEASE_MS?: string;
   DOMAIN_ROUTE: DurableObjectNamespace<DomainRoute>;
@@ -59,6 +64,10 @@ const settingsSchema = z.object({
   PUBLIC_HTTP_URL: urlTemplate,
   PUBLIC_HTTPS_URL: urlTemplate,
   API_HOSTS: commaList,
+  CLIENT_ADDRESS_HEADER: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/i)
+    .default('cf-connecting-ip'),
   RELAY_LEASE_MS: z.coerce.number().int().min(500).max(600_000).default(30_000),
 });
 
@@ -74,6 +83,7 @@ export interface Settings {
   publicHttpUrl: string;
   publicHttpsUrl: string;
   apiHosts: string[];
+  clientAddressHeader: string;
   relayLeaseMs: number;
 }
 
@@ -103,6 +113,7 @@ export function parseSettings(env: Env): Settings {
     publicHttpUrl: s.PUBLIC_HTTP_URL,
     publicHttpsUrl: s.PUBLIC_HTTPS_URL,
     apiHosts: s.API_HOSTS,
+    clientAddressHeader: s.CLIENT_ADDRESS_HEADER,
     relayLeaseMs: s.RELAY_LEASE_MS,
   };
 }

@@ -1,0 +1,127 @@
+import { waitUntil } from 'cloudflare:workers';
+import { openUpstashRouteStore } from '@tunnox/route-store/upstash-route-store';
+import type { Context, Hono } from 'hono';
+import { agentRoutes } from './api/routes/agent/agent-routes.ts';
+import { relayRoutes } from './api/routes/relay/relay-routes.ts';
+import { createDelivery } from './delivery/change-delivery.ts';
+import type { Env, Settings } from './env.ts';
+import { ExistenceCache } from './lookup/existence-cache.ts';
+import { createLookup, type Lookup } from './lookup/lookup.ts';
+import { createPresenceReader } from './lookup/presence-reader.ts';
+import { createAnonymousRepository } from './repositories/anonymous-repository.ts';
+import { createAttachmentRepository } from './repositories/attachment-repository.ts';
+import { createJoinTokenUses } from './repositories/join-token-uses.ts';
+import { createObjectOwners } from './repositories/object-owners.ts';
+import { createOutboxRepository } from './repositories/outbox-repository.ts';
+import type { Postgres } from './repositories/postgres.ts';
+import { createRelayNodeRepository } from './repositories/relay-node-repository.ts';
+import { createSigningKeyRepository } from './repositories/signing-key-repository.ts';
+import { createSweepRepository } from './repositories/sweep-repository.ts';
+import { createUsageRepository } from './repositories/usage-repository.ts';
+import { AgentSessionService } from './services/agent-session-service.ts';
+import { AttachmentService } from './services/attachment-service.ts';
+import type { Authenticator } from './services/authenticator.ts';
+import { createCipher } from './services/cipher.ts';
+import type { ClientService } from './services/client-service.ts';
+import { createNodeControl } from './services/node-control.ts';
+import type { Log } from './services/node-ports.ts';
+import type {
+  AccessTokenVerifier,
+  BindingRepository,
+  ChangeDelivery,
+  NodeControl,
+  PolicyRepository,
+  PresenceReader,
+} from './services/ports.ts';
+import { RelayRegistrationService } from './services/relay-registration-service.ts';
+import { runSweep } from './services/sweep-service.ts';
+import { createClientTokens } from './tickets/client-tokens.ts';
+import { createRelayTokens } from './tickets/relay-tokens.ts';
+import { SigningKeys } from './tickets/signing-keys.ts';
+
+export interface LiveDeps {
+  env: Env;
+  settings: Settings;
+  postgres: Postgres;
+  bindings: BindingRepository;
+  policies: PolicyRepository;
+  log: Log;
+}
+
+/** The live half of the control plane: what the management API asks of it, and its own routes. */
+export interface LiveParts {
+  accessTokens: AccessTokenVerifier;
+  delivery: ChangeDelivery;
+  presences: PresenceReader;
+  control: NodeControl;
+  lookup: Lookup;
+  /** `/relay/v1` */
+  relayRoutes: Hono;
+  /** `/agent/v1` */
+  agentRoutes(services: { clients: ClientService; authenticator: Authenticator; requestId: (c: Context) => string }): Hono;
+  /** What the cron trigger runs. */
+  sweep(): Promise<void>;
+}
+
+const EXISTENCE = { entriesMax: 20_000, negativeMs: 1000 };
+
+export function composeLive({ env, settings, postgres, bindings, policies, log }: LiveDeps): LiveParts {
+  const now = () => Date.now();
+  const later = (work: Promise<unknown>): void => {
+    waitUntil(work.catch((error: unknown) => log.warn({ err: String(error) }, 'Work after an answer failed')));
+  };
+  const { routes, presences: owners, nodes, registry } = createObjectOwners(env);
+  const store = settings.redis === null ? null : openUpstashRouteStore(settings.redis);
+  const repository = createSigningKeyRepository(postgres);
+  const keys = new SigningKeys({ repository, cipher: createCipher(settings.encryptionKey, 'signing-key'), now });
+  const clientTokens = createClientTokens(keys, now);
+  const nodeRows = createRelayNodeRepository(postgres);
+  const presences = createPresenceReader(owners, nodes);
+  const existence = new ExistenceCache(now, EXISTENCE);
+  const lookup = createLookup({ bindings, routes, presences: owners, nodes, store, existence, later });
+  const delivery = createDelivery({
+    outbox: createOutboxRepository(postgres),
+    ...{ bindings, policies, routes, presences: owners, store },
+  });
+  const registration = new RelayRegistrationService(
+    { joinTokens: createJoinTokenUses(postgres), registry, nodes, tokens: createRelayTokens(keys, now), keys, now },
+    { leaseMs: settings.relayLeaseMs, baseDomains: settings.baseDomains },
+  );
+  const clients = createAttachmentRepository(postgres);
+  const usage = createUsageRepository(postgres);
+  return {
+    accessTokens: clientTokens,
+    delivery,
+    presences,
+    control: createNodeControl(nodes, presences),
+    lookup,
+    relayRoutes: relayRoutes({
+      registration,
+      attachments: new AttachmentService({ policies, presences: owners, nodes, clients, later }),
+      lookup,
+      sessions: nodes,
+      reportUsage: (report) => usage.add(report),
+      keys,
+    }),
+    agentRoutes(services) {
+      const { baseDomains, publicHttpUrl, publicHttpsUrl, clientAddressHeader } = settings;
+      const sessions = new AgentSessionService(
+        {
+          policies,
+          clients: services.clients,
+          anonymous: createAnonymousRepository(postgres),
+          nodes: nodeRows,
+          tokens: clientTokens,
+        },
+        { baseDomain: baseDomains[0], publicHttpUrl, publicHttpsUrl },
+      );
+      const { authenticator, requestId } = services;
+      return agentRoutes({ sessions, authenticator, requestId }, { addressHeader: clientAddressHeader });
+    },
+    sweep: () =>
+      runSweep(
+        { delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, log },
+        { leaseMs: settings.relayLeaseMs },
+      ),
+  };
+}
