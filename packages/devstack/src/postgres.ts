@@ -53,7 +53,7 @@ export class EmbeddedPostgres {
   /** Settles when the server has ended, for whatever reason. */
   async exited(): Promise<void> {
     const child = this.#child;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    if (child !== undefined) await once(child, 'exit');
   }
 
   /** @throws {Error} with the last lines of Postgres, when it does not come up. */
@@ -134,6 +134,9 @@ export class EmbeddedPostgres {
       ...settings.flatMap((setting) => ['-c', setting]),
     ]);
     this.#child = child;
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined;
+    });
     const { promise: ready, resolve: onReady, reject: onExit } = Promise.withResolvers<void>();
     const watch = (line: string) => {
       if (line.includes('database system is ready to accept connections')) onReady();
@@ -162,9 +165,8 @@ export class EmbeddedPostgres {
       ...runAs.ids,
       cwd: '/',
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Messages are read for the moment when the server is ready; a Ctrl-C in the terminal is for the supervisor only.
+      // Messages are read for the moment when the server is ready.
       env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
-      detached: true,
     });
     child.on('error', (error) => this.#log(error.message));
     for (const stream of [child.stdout, child.stderr]) {

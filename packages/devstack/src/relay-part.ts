@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ServerCertificateFiles } from '@tunnox/certificates/development-ca';
+import { Child } from './child.ts';
+import { childEnvironment } from './child-environment.ts';
+import type { Running } from './keeper.ts';
+import { LogFile } from './log-file.ts';
+import { answers, poll } from './poll.ts';
+import type { RelayPorts } from './port-plan.ts';
+import type { RedisChoice } from './stack-config.ts';
+
+export interface RelayPartOptions {
+  /** 1 for the first. */
+  number: number;
+  home: string;
+  ports: RelayPorts;
+  apiUrl: string;
+  joinToken: string;
+  certificate: ServerCertificateFiles;
+  redis: RedisChoice;
+}
+
+const MAIN = fileURLToPath(new URL('../../../relay/src/main.ts', import.meta.url));
+const HOST = '127.0.0.1';
+const START_TIMEOUT_MS = 30_000;
+/** For the agents to leave; visitors of a laptop do not need a long drain. */
+const DRAIN_MS = 1000;
+const STOP_GRACE_MS = 5000;
+
+/** Starts one relay of the platform and waits until it serves. */
+export async function startRelay(options: RelayPartOptions): Promise<Running> {
+  const { number, home, ports, certificate } = options;
+  const child = await Child.start({
+    name: `Relay ${number}`,
+    args: [MAIN],
+    log: new LogFile(join(home, 'logs', `relay-${number}.log`)),
+    env: childEnvironment(process.env, {
+      TUNNOX_API_URL: options.apiUrl,
+      TUNNOX_JOIN_TOKEN: options.joinToken,
+      TUNNOX_STATE_DIR: join(home, `relay-${number}`),
+      TUNNOX_BIND: HOST,
+      TUNNOX_PUBLIC_ADDRESS: HOST,
+      TUNNOX_AGENT_TCP_PORT: String(ports.agentTcp),
+      TUNNOX_AGENT_WS_PORT: String(ports.agentWs),
+      TUNNOX_HTTP_PORT: String(ports.http),
+      TUNNOX_HTTPS_PORT: String(ports.https),
+      TUNNOX_BRIDGE_PORT: String(ports.bridge),
+      TUNNOX_METRICS_PORT: String(ports.metrics),
+      TUNNOX_PUBLIC_PORTS: `${ports.publicFrom}-${ports.publicTo}`,
+      TUNNOX_TLS_CERT_FILE: certificate.certFile,
+      TUNNOX_TLS_KEY_FILE: certificate.keyFile,
+      TUNNOX_DRAIN_MS: String(DRAIN_MS),
+      ...redisVariables(options.redis),
+    }),
+  });
+  const started = new AbortController();
+  try {
+    const ready = poll(() => answers(`http://${HOST}:${ports.metrics}/readyz`, 200), started.signal);
+    await child.waitUntil(ready.then(() => {}), START_TIMEOUT_MS);
+  } catch (error) {
+    await child.stop(STOP_GRACE_MS);
+    throw error;
+  } finally {
+    started.abort();
+  }
+  return { pid: child.pid, exited: child.exited, stop: () => child.stop(STOP_GRACE_MS) };
+}
+
+function redisVariables(redis: RedisChoice): Record<string, string> {
+  switch (redis.kind) {
+    case 'none':
+      return {};
+    case 'plain':
+      return { REDIS_URL: redis.redisUrl };
+    case 'upstash':
+      return { UPSTASH_REDIS_REST_URL: redis.url, UPSTASH_REDIS_REST_TOKEN: redis.token };
+  }
+}
