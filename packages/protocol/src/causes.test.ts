@@ -7,7 +7,10 @@ test('CAUSES each have a line in FAILURE-MODES.md, with status and whether anoth
   const text = await readFile(new URL('../../../docs/FAILURE-MODES.md', import.meta.url), 'utf8');
   const section = text.split(/^## /m).find((part) => part.startsWith('Causes of a tunnel'));
   const lines = [...(section ?? '').matchAll(/^\| `(\w+)` \| (\d+) \| (yes|no) \|/gm)];
-  const documented = lines.map(([, cause, status, other]) => [cause, { status: Number(status), safeToRetry: other === 'yes' }]);
+  const documented = lines.map(([, cause, status, other]) => [
+    cause,
+    { status: Number(status), safeToRetry: other === 'yes' },
+  ]);
   assert.deepEqual(Object.fromEntries(documented), { ...CAUSES });
 });
 

@@ -1,10 +1,13 @@
-import type { Duplex } from 'node:stream';
+import { finished, type Duplex } from 'node:stream';
 import { ControlLineDecoder, encodeControlLine, MalformedControl } from '@tunnox/protocol/control-codec';
 
 export interface ControlChannelOptions<In> {
   /** `parseAgentMessage` or `parseRelayMessage`: null = unknown type, ignored. @throws {MalformedControl} */
   parse: (line: string) => In | null;
-  /** Called for each message in order, in the turn in which it arrived. */
+  /**
+   * Called for each message in order, in the turn in which it arrived. May throw `MalformedControl` for one that is out
+   * of place.
+   */
   onMessage: (message: In) => void;
   /** Said once by the other side's fault, before `onClose`: the last chance to `send()` why. */
   onMalformed?: (error: MalformedControl) => void;
@@ -47,9 +50,17 @@ export class ControlChannel<Out extends { type: string }, In> {
     this.#stream.write(encodeControlLine(message));
   }
 
-  /** Ends the channel after what was sent. */
-  close(): void {
-    if (!this.#stream.destroyed && !this.#stream.writableEnded) this.#stream.end();
+  /**
+   * Ends the channel after what was sent.
+   *
+   * @param onFlushed Called once, when all of it has been handed to the socket or never will be.
+   */
+  close(onFlushed?: () => void): void {
+    const stream = this.#stream;
+    if (!stream.destroyed && !stream.writableEnded) stream.end();
+    if (onFlushed === undefined) return;
+    if (stream.destroyed || stream.writableFinished) onFlushed();
+    else finished(stream, { readable: false }, onFlushed);
   }
 
   /** Ends the channel at once. */

@@ -44,7 +44,8 @@ function pump(from: Duplex, to: Duplex, meter: JoinMeter, counter: keyof JoinMet
   const close = () => {
     if (closed) return;
     closed = true;
-    if (!ended) resetStream(to);
+    // Also when it was lost after the end of its data, but before it took all of ours.
+    if (!ended || !from.writableFinished) resetStream(to);
     onClose();
   };
   from.on('data', (chunk: Buffer) => {

@@ -5,7 +5,7 @@ import { constants, type Settings } from 'node:http2';
  * session cost about 50 MB at 256 KiB and 1.6 GB at 16 MiB; one tunnel alone loses little below 1 MiB on a fast
  * machine, see the bench.
  */
-export const STREAM_WINDOW_BYTES = 256 * 1024;
+export const STREAM_WINDOW_BYTES = 512 * 1024;
 
 /**
  * Window of a whole session. Node takes bytes off the session's window as they arrive, not as they are read, so a
