@@ -217,9 +217,8 @@ export class Agent {
 
   #onConnected(link: Link): void {
     const { version, problems } = this.#config.applied;
+    // The relay says which version there is; it answers this one only when there is a newer.
     if (version >= 0) link.send({ type: 'config_applied', version, problems });
-    // What changed while the agent was away was told to nobody.
-    void this.#config.refresh();
   }
 
   #onNotice(message: RelayMessage): void {

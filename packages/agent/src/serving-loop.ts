@@ -31,8 +31,10 @@ export class ServingLoop {
   readonly #avoid = new Set<string>();
   #state: AgentState = { kind: 'idle' };
   #link: Link | null = null;
-  /** Connections that are left as soon as another one stands; their tunnels may finish. */
+  /** Connections that are left as soon as another one stands. */
   readonly #leaving = new Set<Link>();
+  /** Every connection that may still carry tunnels. */
+  readonly #open = new Set<Link>();
   readonly #ended = new AbortController();
   #connectedMs = 0;
   #step = new AbortController();
@@ -74,7 +76,7 @@ export class ServingLoop {
   async leave(politely: boolean): Promise<void> {
     const link = this.#link;
     this.#link = null;
-    for (const left of this.#leaving) left.destroy();
+    for (const left of this.#open) if (left !== link) left.destroy();
     if (politely) await link?.leave();
     link?.destroy();
   }
@@ -181,6 +183,9 @@ export class ServingLoop {
     this.#avoid.clear();
     const { relay, transport } = link.candidate;
     for (const left of this.#leaving) left.retire(LEFT_BEHIND_MS);
+    this.#leaving.clear();
+    this.#open.add(link);
+    void link.gone.then(() => this.#open.delete(link));
     emit({ type: 'connected', nodeId: relay.node_id, region: relay.region, transport });
     onConnected(link);
   }
@@ -253,7 +258,7 @@ export class ServingLoop {
   #leaveSoon(link: Link): void {
     this.#link = null;
     this.#leaving.add(link);
-    link.listen({ message: () => {}, closed: () => this.#leaving.delete(link) });
+    link.unlisten();
   }
 
   #pause(delayMs: number, signal: AbortSignal): Promise<AgentInput | null> {

@@ -17,9 +17,12 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** What a leaving agent gives its last words. */
 const LAST_WORDS_TIMEOUT_MS = 500;
 
+/** Tunnels of a link whose control stream has ended may finish: the relay gives them less. */
+const LINGER_MS = 300_000;
+
 export type TunnelHandler = (stream: ServerHttp2Stream, bindingId: string, headers: IncomingHttpHeaders) => void;
 
-/** What is told of a link; `closed` comes once, last. */
+/** What is told of a link; `closed` comes once, last: the relay counts on it no more. */
 export interface LinkListener {
   message: (message: RelayMessage) => void;
   closed: () => void;
@@ -30,6 +33,8 @@ export class Link {
   readonly candidate: Candidate;
   /** Set on visiting links: tunnels are opened on it, and shown to `track()`. */
   readonly visiting: ClientHttp2Session | null;
+  /** Resolves when the connection is gone with all its tunnels. */
+  readonly gone: Promise<void>;
   readonly #session: Http2Session;
   readonly #socket: Duplex & { bytesRead?: number };
   readonly #tunnels: OpenStreams;
@@ -53,8 +58,9 @@ export class Link {
         if (this.#listener === null) this.#early.push(message);
         else this.#listener.message(message);
       },
-      onClose: () => session.destroy(),
+      onClose: () => this.#onClosed(),
     });
+    this.gone = new Promise((resolve) => session.once('close', resolve));
     session.once('close', () => this.#onClosed());
     if (session.destroyed) this.#onClosed();
   }
@@ -100,6 +106,7 @@ export class Link {
     return this.candidate.relay.node_id;
   }
 
+  /** True when the relay does not count on this link any more; its tunnels may still go on. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -152,9 +159,9 @@ export class Link {
     this.#tunnels.add(stream);
   }
 
-  /** Closes the link when its tunnels have ended, or at the deadline. */
+  /** Ends the connection when its tunnels have ended, or at the deadline. */
   retire(deadlineMs: number): void {
-    if (this.#closed) return;
+    if (this.#session.destroyed) return;
     const timer = setTimeout(() => this.destroy(), deadlineMs);
     this.#session.once('close', () => clearTimeout(timer));
     this.#tunnels.whenEmpty(() => this.destroy());
@@ -162,12 +169,11 @@ export class Link {
 
   /** Says a last message and closes; resolves when that is done, or soon. */
   async leave(): Promise<void> {
-    if (this.#closed) return;
-    const gone = new Promise<void>((resolve) => this.#session.once('close', () => resolve()));
+    if (this.#session.destroyed) return;
     this.send({ type: 'bye' });
     this.#channel.close();
     const timer = setTimeout(() => this.destroy(), LAST_WORDS_TIMEOUT_MS);
-    await gone;
+    await this.gone;
     clearTimeout(timer);
   }
 
@@ -184,11 +190,13 @@ export class Link {
     });
   }
 
+  /** The control stream or the whole connection has ended. */
   #onClosed(): void {
+    if (this.#session.destroyed) this.#socket.destroy();
     if (this.#closed) return;
     this.#closed = true;
-    this.#socket.destroy();
     this.#listener?.closed();
+    this.retire(LINGER_MS);
   }
 }
 

@@ -35,6 +35,8 @@ export class Visitor {
   readonly #onChange: () => void;
   #running: AbortController | null = null;
   #link: Link | null = null;
+  /** Every connection that may still carry tunnels. */
+  readonly #open = new Set<Link>();
   #waiting = new Set<() => void>();
   #wake: (() => void) | null = null;
 
@@ -58,8 +60,8 @@ export class Visitor {
   stop(): void {
     this.#running?.abort();
     this.#running = null;
-    this.#link?.destroy();
     this.#link = null;
+    for (const link of this.#open) link.destroy();
     this.#settleWaiting();
   }
 
@@ -149,6 +151,8 @@ export class Visitor {
   #use(link: Link, avoid: Set<string>, signal: AbortSignal): Promise<void> {
     const previous = this.#link;
     this.#link = link;
+    this.#open.add(link);
+    void link.gone.then(() => this.#open.delete(link));
     avoid.clear();
     this.#settleWaiting();
     this.#onChange();
