@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
+import { after, before, it } from 'node:test';
+import { setTimeout as pass } from 'node:timers/promises';
+import { startAgent, type AgentProcess } from '@tunnox/testing/agent';
+import { eventually } from './support/eventually.ts';
+import { inBothModes } from './support/modes.ts';
+import { startTargetService, type TargetService } from './support/target-service.ts';
+import { startTraffic } from './support/traffic.ts';
+import { createTenant, type Tenant } from './support/tenant.ts';
+import { visit } from './support/visit.ts';
+
+/** Longer than every cache and every lease. */
+const AWAY_MS = 120_000;
+
+inBothModes('control plane away', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } }, (context) => {
+  let tenant: Tenant;
+  let service: TargetService;
+  const agents: AgentProcess[] = [];
+  const start = async (...args: string[]) => {
+    const agent = await startAgent(context.platform, args, tenant.apiKey);
+    agents.push(agent);
+    return { agent, ...(await agent.ready()) };
+  };
+
+  before(async () => {
+    tenant = await createTenant(context.platform.stack);
+    service = await startTargetService('steady');
+  });
+  after(async () => {
+    await Promise.all(agents.map((agent) => agent.stop()));
+    await service.stop();
+  });
+
+  it('tunnels, known routes across the bridge and reconnects by ticket go on; then everything new works', async () => {
+    const { stack } = context.platform;
+    const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+    await once(echo, 'listening');
+    const http = await start('http', String(service.port), '--subdomain', 'steady');
+    const tcp = await start('tcp', String((echo.address() as AddressInfo).port));
+    const doors = stack.relays.map(({ http: address }) => ({ address }));
+    for (const door of doors) await visit(door, 'steady.tunnox.localhost');
+    const socket = connect(Number(new URL(tcp.url).port), '127.0.0.1');
+    socket.write('before');
+    await once(socket, 'data');
+
+    await context.platform.stopControlPlane();
+    const traffic = doors.map((door) => startTraffic(door, 'steady.tunnox.localhost', 'steady', 1));
+    // An agent that loses its connection comes back by its ticket.
+    http.agent.kill('SIGSTOP');
+    await context.platform.dropAgent(http.node_id, http.client_id);
+    http.agent.kill('SIGCONT');
+    await http.agent.next('connected');
+    for (const one of traffic) one.forgetFailures();
+    // Time is what this test is about.
+    await pass(AWAY_MS);
+    for (const one of traffic) {
+      await one.answers(20);
+      assert.deepEqual((await one.stop()).failures, []);
+    }
+    socket.write('during');
+    const [during] = (await once(socket, 'data')) as [Buffer];
+    assert.equal(during.toString(), 'during');
+
+    await context.platform.startControlPlane();
+    const fresh = await start('http', String(service.port), '--subdomain', 'fresh');
+    assert.ok(fresh.url.length > 0);
+    for (const door of doors) {
+      for (const name of ['steady', 'fresh']) {
+        await eventually(() => visit(door, `${name}.tunnox.localhost`), ({ status }) => status === 200);
+      }
+    }
+    socket.destroy();
+    echo.close();
+  });
+});
