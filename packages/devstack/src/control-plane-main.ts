@@ -15,7 +15,8 @@ async function main(optionsFile: string): Promise<void> {
   const controlPlane = new ControlPlane(
     {
       log,
-      onWorkerLog: (line) => log.info({ from: 'worker' }, line),
+      // The Worker writes JSON lines of its own.
+      onWorkerLog: (line) => process.stdout.write(`${line}\n`),
       onRuntimeStarted: (pid) => tell({ event: 'workerd', pid }),
     },
     options,

@@ -30,7 +30,7 @@ export async function startDemoAgent(options: DemoPartOptions): Promise<Running>
       TUNNOX_SERVER: options.apiUrl,
       TUNNOX_API_KEY: options.apiKey,
       // Its identity is kept apart from that of the person at this machine.
-      XDG_CONFIG_HOME: join(options.home, 'demo-agent'),
+      TUNNOX_CONFIG_DIR: join(options.home, 'demo-agent'),
     }),
     onLine: (line) => {
       if (isReady(line)) resolve();

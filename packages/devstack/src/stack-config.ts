@@ -23,7 +23,14 @@ export interface StackConfig {
 }
 
 /** Variables of the command and of single relays: they may stand in the same shell and mean nothing here. */
-const OTHERS = ['TUNNOX_SERVER', 'TUNNOX_API_KEY', 'TUNNOX_TRANSPORT', 'TUNNOX_CONFIG_DIR', 'TUNNOX_LOG_LEVEL'];
+const OTHERS = [
+  'TUNNOX_SERVER',
+  'TUNNOX_API_KEY',
+  'TUNNOX_TRANSPORT',
+  'TUNNOX_CONFIG_DIR',
+  'TUNNOX_CA_FILE',
+  'TUNNOX_LOG_LEVEL',
+];
 
 /**
  * @param cwd What a relative TUNNOX_HOME starts from.
