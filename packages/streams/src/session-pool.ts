@@ -79,7 +79,7 @@ export class SessionPool {
     }
     const room = this.#options.sessionsMax - this.#members.size;
     if (this.#waiters.size >= room * this.#options.streamsMax) {
-      throw new StreamRefused('busy', 'All connections to the other relay are full');
+      throw busy();
     }
     // As many dials as the streams that wait will fill.
     if (this.#waiters.size >= this.#dialling * this.#options.streamsMax) this.#dial();
@@ -189,6 +189,10 @@ export class SessionPool {
     this.#members.add(member);
     session.once('close', () => this.#members.delete(member));
     this.#serveWaiters();
+    if (this.#waiters.size === 0 || this.#dialling > 0) return;
+    // Another dial on which they counted has failed.
+    if (this.#members.size < this.#options.sessionsMax) this.#dial();
+    else this.#rejectWaiters(busy());
   }
 
   #serveWaiters(): void {
@@ -202,6 +206,10 @@ export class SessionPool {
   #rejectWaiters(error: StreamRefused): void {
     for (const waiter of [...this.#waiters]) waiter.reject(error);
   }
+}
+
+function busy(): StreamRefused {
+  return new StreamRefused('busy', 'All connections to the other relay are full');
 }
 
 function closed(): StreamRefused {

@@ -61,9 +61,9 @@ export class AgentSessionServer {
    * Takes a connection over, from the HTTP/2 handshake to its end.
    *
    * @param socket A classified connection; bytes read too early have been put back.
-   * @param onAuthenticated Called once when the ticket has proved good.
+   * @param arrival `authenticated` is called once when the ticket has proved good.
    */
-  accept(socket: Duplex & { bytesRead?: number }, onAuthenticated: () => void = () => {}): void {
+  accept(socket: Duplex & { bytesRead?: number }, arrival: { authenticated: () => void }): void {
     const { clock, pings } = this.#deps;
     const session = connectSession(socket);
     const aborter = new AbortController();
@@ -82,7 +82,7 @@ export class AgentSessionServer {
         const channel = listenToAgent(stream, {
           hello: async (hello) => {
             timer.cancel();
-            agent = await this.#greet(hello, session, channel, onAuthenticated);
+            agent = await this.#greet(hello, session, channel, arrival.authenticated);
           },
           message: (message) => {
             if (agent !== null) this.#hear(agent, message);

@@ -1,0 +1,190 @@
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { Hello } from '@tunnox/protocol/control-message';
+import { HEADER } from '@tunnox/protocol/names';
+import { PROTOCOL_VERSION } from '@tunnox/protocol/version';
+import { acceptTunnel, refuseTunnel } from '@tunnox/streams/answer-tunnel';
+import { join } from '@tunnox/streams/join';
+import { AGENT_PING_MS, watchLiveness } from '@tunnox/streams/liveness';
+import { routeStreams } from '@tunnox/streams/route-streams';
+import { serveSession } from '@tunnox/streams/serve-session';
+import type { TimerWheel } from '@tunnox/streams/timer-wheel';
+import type { Clock } from '../clock.ts';
+import type { Router } from '../router/router.ts';
+import { HELLO_TIMEOUT_MS } from '../session/agent-session-server.ts';
+import { checkHello } from '../session/check-hello.ts';
+import { endSession } from '../session/end-session.ts';
+import { listenToAgent, type RelayChannel } from '../session/listen-to-agent.ts';
+import type { TicketVerifier } from '../session/ports.ts';
+import { RefusalCounts, refuseAgent } from '../session/refuse-agent.ts';
+import { TunnelRefused } from '../upstream/tunnel-refused.ts';
+import { openPrivateTunnel } from './open-private-tunnel.ts';
+
+export interface VisitServerDeps {
+  verifier: TicketVerifier;
+  router: Router;
+  clock: Clock;
+  /** Of `AGENT_PING_MS` a round. */
+  pings: TimerWheel;
+}
+
+export interface VisitServerOptions {
+  /** From registration. */
+  nodeId: string;
+  /** Relay group for which tickets are good here. */
+  group: string;
+}
+
+export interface VisitServerSnapshot {
+  /** Visiting connections that are welcomed and open. */
+  sessions: number;
+  tunnelsActive: number;
+  tunnelsOpened: number;
+  /** Hellos that were refused, by code. */
+  refused: Record<string, number>;
+  /** Tunnels that were refused, by cause. */
+  tunnelsRefused: Record<string, number>;
+}
+
+/** Serves source agents of private mappings: joins their tunnels to the mappings' target agents, here or elsewhere. */
+export class VisitServer {
+  readonly #deps: VisitServerDeps;
+  readonly #options: VisitServerOptions;
+  readonly #visits = new Map<ServerHttp2Session, { clientId: number; channel: RelayChannel }>();
+  readonly #refused = new RefusalCounts();
+  readonly #tunnelsRefused = new Map<string, number>();
+  #active = 0;
+  #opened = 0;
+
+  constructor(deps: VisitServerDeps, options: VisitServerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Takes a connection over, from the HTTP/2 handshake to its end. */
+  accept(
+    socket: Duplex & { bytesRead?: number },
+    arrival: { address: string; authenticated: () => void },
+  ): void {
+    const { clock, pings } = this.#deps;
+    const session = serveSession(socket);
+    const timer = clock.timer(HELLO_TIMEOUT_MS, () => {
+      this.#refused.add('timeout');
+      session.destroy();
+    });
+    session.once('close', () => {
+      timer.cancel();
+      this.#visits.delete(session);
+    });
+    watchLiveness(session, socket, pings);
+    let greeted = false;
+    routeStreams(session, {
+      control: (stream) => {
+        if (greeted || !acceptTunnel(stream)) return stream.close();
+        greeted = true;
+        const channel = listenToAgent(stream, {
+          hello: (hello) => {
+            timer.cancel();
+            return this.#greet(hello, session, channel, arrival.authenticated);
+          },
+          // A visiting agent has nothing more to say.
+          message: () => {},
+          malformed: () => this.#refused.add('malformed'),
+          closed: () => endSession(session, channel, clock, 0),
+        });
+      },
+      tunnel: (stream, authority, headers) => void this.#serve(session, stream, { authority, headers, arrival }),
+    });
+  }
+
+  /** Ends the visits of a client whose credential has come to its end. */
+  closeClient(clientId: number): void {
+    for (const [session, visit] of this.#visits) {
+      if (visit.clientId === clientId) endSession(session, visit.channel, this.#deps.clock, 0);
+    }
+  }
+
+  /** Tells every visiting agent to go to another relay; running tunnels may finish. */
+  drain(deadlineMs: number): void {
+    for (const { channel } of this.#visits.values()) channel.send({ type: 'drain', deadline_ms: deadlineMs });
+  }
+
+  /** Ends everything. */
+  stop(): void {
+    for (const session of this.#visits.keys()) session.destroy();
+  }
+
+  snapshot(): VisitServerSnapshot {
+    return {
+      sessions: this.#visits.size,
+      tunnelsActive: this.#active,
+      tunnelsOpened: this.#opened,
+      refused: this.#refused.snapshot(),
+      tunnelsRefused: Object.fromEntries(this.#tunnelsRefused),
+    };
+  }
+
+  /** Never rejects. */
+  async #greet(
+    hello: Hello,
+    session: ServerHttp2Session,
+    channel: RelayChannel,
+    authenticated: () => void,
+  ): Promise<void> {
+    const { nodeId, group } = this.#options;
+    try {
+      const { clientId } = await checkHello(hello, this.#deps.verifier, group);
+      authenticated();
+      if (session.destroyed) return;
+      this.#visits.set(session, { clientId, channel });
+      channel.send({ type: 'welcome', node_id: nodeId, heartbeat_ms: AGENT_PING_MS, protocol: PROTOCOL_VERSION });
+    } catch (error) {
+      this.#refused.add(refuseAgent(error, session, channel, this.#deps.clock));
+    }
+  }
+
+  /** Never rejects. */
+  async #serve(
+    session: ServerHttp2Session,
+    stream: ServerHttp2Stream,
+    asked: { authority: string; headers: IncomingHttpHeaders; arrival: { address: string } },
+  ): Promise<void> {
+    const aborter = new AbortController();
+    const onGone = (): void => aborter.abort(new TunnelRefused('lost', 'The source agent has gone'));
+    stream.once('close', onGone);
+    try {
+      const visit = this.#visits.get(session);
+      if (visit === undefined) throw new TunnelRefused('bad_proof', 'A tunnel needs a ticket first');
+      const tunnel = await openPrivateTunnel(
+        this.#deps.router,
+        {
+          bindingId: asked.authority,
+          sourceClientId: visit.clientId,
+          tunnelId: single(asked.headers[HEADER.tunnel]),
+          proof: single(asked.headers[HEADER.proof]),
+          target: single(asked.headers[HEADER.target]),
+          visitor: asked.arrival.address,
+        },
+        aborter.signal,
+      );
+      stream.off('close', onGone);
+      if (!acceptTunnel(stream)) {
+        tunnel.stream.destroy();
+        return;
+      }
+      this.#opened += 1;
+      this.#active += 1;
+      join(stream, tunnel.stream, tunnel.meter, () => {
+        this.#active -= 1;
+      });
+    } catch (error) {
+      const refused = error instanceof TunnelRefused ? error : new TunnelRefused('lost', 'The tunnel was not opened');
+      this.#tunnelsRefused.set(refused.tunnelCause, (this.#tunnelsRefused.get(refused.tunnelCause) ?? 0) + 1);
+      refuseTunnel(stream, refused.tunnelCause, refused.message);
+    }
+  }
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
