@@ -18,7 +18,7 @@ const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id,
 
 /** Columns that the outbox needs, of a changed row `d`; the clients are an array beside it. */
 const changedColumns = (deleted: boolean): SQL => sql`d.id, d.user_id, 'domain:' || d.id as binding_id,
-  d.full_domain as endpoint, ${deleted ? sql`d.row_version + 1` : sql`d.row_version`} as version, ${deleted} as deleted,
+  d.full_domain as endpoint, ${deleted ? sql`d.row_version + 1` : sql`d.row_version`} as version, ${sql.raw(String(deleted))} as deleted,
   d.verification_state`;
 
 /** An unproved claim of a name is no binding. */

@@ -24,7 +24,7 @@ const SELECT_MAPPING = sql`select m.mapping_id, m.user_id, m.name, m.protocol, m
 /** Columns that the outbox needs, of a changed row `m`; the clients are an array beside it. */
 const changedColumns = (deleted: boolean): SQL => sql`m.mapping_id, m.user_id,
   'mapping:' || m.mapping_id as binding_id, ${mappingEndpoint} as endpoint,
-  ${deleted ? sql`m.row_version + 1` : sql`m.row_version`} as version, ${deleted} as deleted`;
+  ${deleted ? sql`m.row_version + 1` : sql`m.row_version`} as version, ${sql.raw(String(deleted))} as deleted`;
 
 interface CreateRow {
   limit: number | null;

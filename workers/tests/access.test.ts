@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { after, before, test } from 'node:test';
+import { OPERATOR_KEY, TestStack } from './test-stack.ts';
+
+let stack: TestStack;
+before(async () => {
+  stack = await TestStack.start();
+});
+after(() => stack.stop());
+
+test('/healthz and /readyz answer without a credential', async () => {
+  for (const path of ['//healthz', '//readyz']) {
+    const answer = await stack.call('GET', path);
+    assert.equal(answer.status, 200, path);
+    assert.deepEqual(answer.body, { status: 'ok' });
+  }
+});
+
+test('/api/v1 answers 401 with a problem document to no, wrong and malformed credentials', async () => {
+  const wrong = [undefined, '', 'x', 'tnx_live_none', 'a.b.c', `${OPERATOR_KEY}x`, OPERATOR_KEY.slice(0, -1), '\u00e9'];
+  for (const token of wrong) {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${Buffer.from(token).toString('latin1')}` };
+    const { status, body, headers: answered } = await stack.call('GET', '/users', { headers });
+    assert.equal(status, 401, token);
+    assert.equal(body['code'], 'unauthenticated');
+    assert.equal(answered.get('www-authenticate'), 'Bearer');
+    assert.equal(answered.get('content-type'), 'application/problem+json');
+    assert.equal(body['request_id'], answered.get('x-request-id'));
+  }
+});
+
+test('/api/v1 refuses a token that another key has signed', async () => {
+  const { token } = await stack.newAnonymous();
+  const [head, claims] = token.split('.');
+  const forged = [
+    `${head}.${claims}.${'A'.repeat(86)}`,
+    `${Buffer.from('{"alg":"none"}').toString('base64url')}.${claims}.`,
+    `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${claims}.AA`,
+  ];
+  for (const one of forged) assert.equal((await stack.call('GET', '/me', { token: one })).status, 401);
+  assert.equal((await stack.call('GET', '/me', { token })).status, 200);
+});
+
+test('API keys work within their scopes, and not when revoked or ended', async () => {
+  const { userId, token } = await stack.newUser('scopes');
+  const reader = await stack.call('POST', `/users/${userId}/api-keys`, { token, body: { name: 'r', scopes: ['read'] } });
+  assert.equal(reader.status, 201);
+  const key = reader.body['api_key'];
+  assert.match(key, /^tnx_live_[A-Za-z0-9_-]{43}$/);
+  assert.equal((await stack.call('GET', '/me', { token: key })).status, 200);
+  const refused = await stack.call('POST', '/clients', { token: key, body: { client_name: 'x' } });
+  assert.deepEqual([refused.status, refused.body['code']], [403, 'forbidden']);
+
+  const writer = await stack.call('POST', `/users/${userId}/api-keys`, { token, body: { scopes: ['write'] } });
+  const more = { token: writer.body['api_key'], body: { scopes: ['read', 'write'] } };
+  assert.equal((await stack.call('POST', `/users/${userId}/api-keys`, more)).body['code'], 'forbidden');
+
+  const listed = await stack.call('GET', `/users/${userId}/api-keys`, { token });
+  assert.equal(listed.body['api_keys'].length, 3);
+  assert.ok(!JSON.stringify(listed.body).includes(key));
+
+  const path = `/users/${userId}/api-keys/${reader.body['key_id']}`;
+  assert.equal((await stack.call('DELETE', path, { token })).status, 204);
+  assert.equal((await stack.call('DELETE', path, { token })).status, 404);
+  assert.equal((await stack.call('GET', '/me', { token: key })).status, 401);
+
+  const past = { token, body: { expires_at: '2020-01-01T00:00:00Z' } };
+  assert.equal((await stack.call('POST', `/users/${userId}/api-keys`, past)).status, 422);
+  await stack.database.query('update api_keys set expires_at = now() where id = $1', [writer.body['key_id']]);
+  assert.equal((await stack.call('GET', '/me', { token: writer.body['api_key'] })).status, 401);
+});
+
+test('keys of a disabled user do not work until it is enabled', async () => {
+  const { userId, token } = await stack.newUser('sleeper');
+  await stack.asOperator('PUT', `/users/${userId}`, { status: 'disabled' });
+  assert.equal((await stack.call('GET', '/me', { token })).status, 401);
+  await stack.asOperator('PUT', `/users/${userId}`, { status: 'active' });
+  assert.equal((await stack.call('GET', '/me', { token })).status, 200);
+});
+
+test('the API answers only under its host names', async () => {
+  const statusFor = (host: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      request(`${stack.url}/healthz`, { headers: { host } }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      })
+        .on('error', reject)
+        .end();
+    });
+  assert.equal(await statusFor('localhost:9000'), 200);
+  for (const host of ['rebound.example', '127.0.0.1.nip.example', 'localhost.rebound.example']) {
+    assert.equal(await statusFor(host), 403, host);
+  }
+});
+
+test('bodies must be JSON of a bounded size', async () => {
+  const token = OPERATOR_KEY;
+  const post = (body: string, type = 'application/json') =>
+    stack.call('POST', '/users', { token, body, headers: { 'content-type': type } });
+  const codes: [string, string, number, string][] = [
+    ['{', 'application/json', 400, 'malformed'],
+    ['username=x', 'application/x-www-form-urlencoded', 415, 'unsupported_media_type'],
+    ['{}', 'text/plain', 415, 'unsupported_media_type'],
+    ['[]', 'application/json', 422, 'invalid'],
+    [`{"username":"${'x'.repeat(300_000)}"}`, 'application/json', 413, 'too_large'],
+  ];
+  for (const [body, type, status, code] of codes) {
+    const answer = await post(body, type);
+    assert.deepEqual([answer.status, answer.body['code']], [status, code], type + body.slice(0, 20));
+  }
+  assert.equal((await stack.call('POST', '/users', { token })).status, 422);
+});
+
+test('invalid values are named by JSON pointers', async () => {
+  const { status, body } = await stack.asOperator('POST', '/users', { username: '-', email: 'no', plan: 'P/~' });
+  assert.equal(status, 422);
+  assert.equal(body['code'], 'invalid');
+  assert.deepEqual(body['errors'].map((fault: { pointer: string }) => fault.pointer).sort(), ['/email', '/plan', '/username']);
+  const query = await stack.asOperator('GET', '/users?limit=101');
+  assert.equal(query.body['errors'][0]['pointer'], '/query/limit');
+  assert.equal((await stack.asOperator('GET', '/users?cursor=x')).status, 422);
+});
+
+test('answers are not to be cached, sniffed or shown in a page', async () => {
+  const { headers } = await stack.asOperator('GET', '/plans');
+  assert.equal(headers.get('cache-control'), 'no-store');
+  assert.equal(headers.get('x-content-type-options'), 'nosniff');
+  assert.match(headers.get('content-security-policy') ?? '', /default-src 'none'/);
+});
+
+test('unknown paths are 404 problems', async () => {
+  assert.equal((await stack.asOperator('GET', '/nothing')).body['code'], 'not_found');
+  assert.equal((await stack.call('GET', '//nothing')).body['code'], 'not_found');
+});
+
+test('/openapi.json is an OpenAPI 3.1 document of every route', async () => {
+  const { status, body } = await stack.call('GET', '//openapi.json');
+  assert.equal(status, 200);
+  assert.equal(body['openapi'], '3.1.0');
+  for (const path of ['/api/v1/users/{user_id}/quota', '/api/v1/domains', '/api/v1/nodes/{node_id}/drain', '/readyz']) {
+    assert.ok(path in body['paths'], path);
+  }
+  const schemas = Object.keys(body['components']['schemas']);
+  for (const name of ['User', 'Client', 'Mapping', 'Domain', 'Problem']) assert.ok(schemas.includes(name), name);
+  const text = JSON.stringify(body);
+  for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) assert.ok(schemas.includes(name ?? ''), name);
+});
+
+test('operations of operators are closed to tenants', async () => {
+  const { token, userId } = await stack.newUser('tenant');
+  const calls: [string, string, unknown?][] = [
+    ['GET', '/users'],
+    ['POST', '/users', { username: 'made', email: 'made@customer.example' }],
+    ['DELETE', `/users/${userId}`],
+    ['POST', `/users/${userId}/quota`, { max_clients: 1000 }],
+    ['PUT', `/users/${userId}`, { plan: 'enterprise' }],
+    ['PUT', `/users/${userId}`, { status: 'active' }],
+    ['GET', '/nodes'],
+    ['GET', '/join-tokens'],
+    ['POST', '/join-tokens', {}],
+    ['DELETE', '/join-tokens/1'],
+    ['POST', '/nodes/node-001/drain', {}],
+  ];
+  for (const [method, path, body] of calls) {
+    const answer = await stack.call(method, path, { token, body });
+    assert.deepEqual([answer.status, answer.body['code']], [403, 'forbidden'], `${method} ${path}`);
+  }
+});
+
+test('log lines have the request id and no credential', async () => {
+  const { token } = await stack.newUser('logged');
+  const { headers } = await stack.call('GET', '/me', { token });
+  const line = stack.logLines.find((text) => text.includes(headers.get('x-request-id') ?? '?'));
+  assert.ok(line !== undefined);
+  const { status, path, principal } = JSON.parse(line) as Record<string, unknown>;
+  assert.deepEqual([status, path], [200, '/api/v1/me']);
+  assert.match(String(principal), /^user:\d+$/);
+  const all = stack.logLines.join('\n');
+  assert.ok(!all.includes(token) && !all.includes(OPERATOR_KEY));
+});
+
+test('a database that is away is 503 with Retry-After, and /healthz goes on', async () => {
+  await stack.cutDatabase();
+  for (const path of ['//readyz', '/clients']) {
+    const { status, body, headers } = await stack.call('GET', path, { token: OPERATOR_KEY });
+    assert.deepEqual([status, body['code'], headers.get('retry-after')], [503, 'unavailable', '2'], path);
+  }
+  assert.equal((await stack.call('GET', '//healthz')).status, 200);
+});
