@@ -31,6 +31,8 @@ const BY_CODE: Record<string, number> = {
   unreachable: EXIT.unreachable,
   timeout: EXIT.unreachable,
   bad_answer: EXIT.unreachable,
+  relay_unreachable: EXIT.unreachable,
+  connection_lost: EXIT.unreachable,
 };
 
 /** Exit code for an error code of the API, of the agent or of the command. */

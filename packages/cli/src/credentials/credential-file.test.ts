@@ -25,7 +25,7 @@ test('CredentialFile.update() writes for the owner alone and leaves nothing behi
 
 test('CredentialFile.read() of no file is empty', async (t) => {
   const file = await fileIn(t);
-  assert.deepEqual(await file.read(), { version: 1, logins: {}, clients: [] });
+  assert.deepEqual(await file.read(), { version: 1, logins: {}, unnamed_domains: {}, clients: [] });
 });
 
 test('CredentialFile.update() never overwrites a damaged file', async (t) => {

@@ -10,8 +10,12 @@ const LOCK_TIMEOUT_MS = 5_000;
 
 const credentialsSchema = z.object({
   version: z.literal(1),
+  /** Where the last login was; the server when none is named. */
+  server: z.string().optional(),
   /** API keys by server address. */
   logins: z.record(z.string(), z.object({ api_key: z.string() })),
+  /** Random names of `tunnox http` without a name, to be used again: domain ids by server and client. */
+  unnamed_domains: z.record(z.string(), z.number().int()).default({}),
   clients: z.array(
     z.object({
       server: z.string(),
@@ -46,7 +50,7 @@ export class CredentialFile {
     try {
       text = await readFile(this.path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, logins: {}, clients: [] };
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, logins: {}, unnamed_domains: {}, clients: [] };
       throw error;
     }
     try {

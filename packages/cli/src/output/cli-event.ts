@@ -1,0 +1,48 @@
+/** One binding as programs get to see it. */
+export interface ShownBinding {
+  binding_id: string;
+  protocol: string;
+  /** Public address, or null. */
+  url: string | null;
+  /** What is reachable by it. */
+  target: string | null;
+  /** Set when this agent listens there. */
+  local_port?: number;
+}
+
+/**
+ * What `--json` prints, one object a line. Members are added in later versions, never changed: programs ignore what
+ * they do not know.
+ */
+export type CliEvent =
+  /** Looking for the server or for a relay. */
+  | { event: 'connecting' }
+  | { event: 'connected'; node_id: string; client_id: number; region: string; transport: string }
+  /** The connection is gone, or could not be made: it is tried again by itself. */
+  | { event: 'reconnecting'; code: string; message: string }
+  /** Usable from now on. Once. */
+  | {
+      event: 'ready';
+      /** Best address; null when there is none (a local port, or nothing yet with `run`). */
+      url: string | null;
+      /** HTTP first, then HTTPS. */
+      urls: string[];
+      client_id: number;
+      node_id: string;
+      target?: string;
+      /** `forward`: where to connect on this machine. */
+      local_port?: number;
+      /** `run`: everything that the server has given this client. */
+      bindings?: ShownBinding[];
+    }
+  /** `run`: the server has changed what this client does. */
+  | { event: 'config'; version: number; bindings: ShownBinding[] }
+  /** Something needs attention; the command goes on. */
+  | { event: 'problem'; code: string; message: string; binding_id?: string }
+  | { event: 'replaced'; message: string }
+  /** The end, with an exit code other than 0. */
+  | { event: 'error'; code: string; message: string }
+  /** The end on request. */
+  | { event: 'closed' }
+  /** Answer of a command that does not stay: `login`, `status`, `version`. */
+  | { event: 'result'; [member: string]: unknown };

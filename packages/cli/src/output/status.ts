@@ -1,0 +1,86 @@
+import type pico from 'picocolors';
+import type { ShownBinding } from './cli-event.ts';
+
+/** What the live view shows. */
+export interface Status {
+  state: 'connecting' | 'online' | 'reconnecting';
+  server: string;
+  clientId: number | null;
+  anonymous: boolean;
+  nodeId: string | null;
+  region: string | null;
+  transport: string | null;
+  latencyMs: number | null;
+  /** Addresses and what they lead to. */
+  tunnels: { from: string[]; to: string }[];
+  connectionsOpen: number;
+  connectionsTotal: number;
+  /** Visitor → target and back. */
+  bytesIn: number;
+  bytesOut: number;
+  lastProblem: { message: string; at: Date } | null;
+}
+
+const LABEL_WIDTH = 13;
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** The live view as lines without colours' width problems: each label and value is coloured after it was cut. */
+export function statusLines(status: Status, columns: number, c: ReturnType<typeof pico.createColors>): string[] {
+  const lines: string[] = [];
+  const row = (label: string, value: string, paint: (text: string) => string = (text) => text): void => {
+    const room = Math.max(columns - LABEL_WIDTH - 1, 10);
+    lines.push(`${c.dim(label.padEnd(LABEL_WIDTH))}${paint(cut(value, room))}`);
+  };
+  lines.push(`${c.bold('tunnox')}  ${c.dim('Ctrl-C stops')}`, '');
+  row('Status', status.state, STATE_PAINT(c)[status.state]);
+  row('Client', clientText(status));
+  if (status.nodeId !== null) row('Relay', relayText(status));
+  for (const { from, to } of status.tunnels) {
+    from.forEach((address, index) => row(index === 0 ? 'Forwarding' : '', `${address} → ${to}`, c.cyan));
+  }
+  row('Connections', `${status.connectionsOpen} open, ${status.connectionsTotal} in all`);
+  row('Traffic', `${bytesText(status.bytesIn)} in, ${bytesText(status.bytesOut)} out`);
+  if (status.lastProblem !== null) {
+    const { message, at } = status.lastProblem;
+    row('Last problem', `${at.toTimeString().slice(0, 8)} ${message.split('\n')[0] ?? ''}`, c.yellow);
+  }
+  return lines;
+}
+
+/** `1536` → `1.5 KiB`. */
+export function bytesText(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** Bindings as rows of the view. */
+export function tunnelRows(bindings: ShownBinding[]): Status['tunnels'] {
+  return bindings.map(({ binding_id, url, local_port, target }) => ({
+    from: [url ?? (local_port === undefined ? binding_id : `localhost:${local_port}`)],
+    to: target ?? 'whatever the source names',
+  }));
+}
+
+function STATE_PAINT(c: ReturnType<typeof pico.createColors>) {
+  return { connecting: c.yellow, online: c.green, reconnecting: c.yellow };
+}
+
+function clientText({ clientId, anonymous, server }: Status): string {
+  if (clientId === null) return `– at ${server}`;
+  return `${clientId}${anonymous ? ' (anonymous, for 24 hours)' : ''} at ${server}`;
+}
+
+function relayText({ nodeId, region, transport, latencyMs }: Status): string {
+  const latency = latencyMs === null ? '' : `, ${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`;
+  const place = region === null || region === 'default' ? '' : `, ${region}`;
+  return `${nodeId ?? ''}${place}${transport === 'ws' ? ', by WebSocket' : ''}${latency}`;
+}
+
+function cut(text: string, columns: number): string {
+  return text.length <= columns ? text : `${text.slice(0, columns - 1)}…`;
+}

@@ -1,0 +1,109 @@
+import { ApiError } from '@tunnox/api-client/api-error';
+import type { ManagementApi } from '@tunnox/api-client/management-api';
+import type { Domain } from '@tunnox/domain/api/domains';
+import { CliError } from '../cli-error.ts';
+import { formatHostPort, type TargetAddress } from '../target.ts';
+import type { Tunnel } from './tunnel.ts';
+
+export interface DomainWish {
+  target: TargetAddress;
+  /** At most one of these; neither: a random name. */
+  subdomain?: string;
+  domain?: string;
+  hostHeader?: string;
+}
+
+/** Where the random names of clients are remembered. */
+export interface UnnamedDomains {
+  read(clientId: number): Promise<number | null>;
+  save(clientId: number, domainId: number): Promise<void>;
+}
+
+/**
+ * Makes a name lead to this client's target: a new one, or one that the caller has already. Without a wish it is the
+ * random name that the client got before, or a new one.
+ *
+ * @throws {ApiError} `subdomain_taken`, `name_invalid`, `quota_exceeded`, `login_required`
+ * @throws {CliError} `verification_required` with the DNS record that proves a domain of one's own
+ */
+export async function ensureDomain(
+  api: ManagementApi,
+  clientId: number,
+  wish: DomainWish,
+  unnamed: UnnamedDomains,
+): Promise<Tunnel> {
+  const { target, subdomain, domain, hostHeader } = wish;
+  const place = {
+    client_id: clientId,
+    target_scheme: target.scheme === 'https' ? ('https' as const) : ('http' as const),
+    target_host: target.host,
+    target_port: target.port,
+    host_header: hostHeader ?? null,
+    enabled: true,
+  };
+  if (subdomain === undefined && domain === undefined) {
+    const found = await ensureUnnamed(api, clientId, place, unnamed);
+    return toTunnel(found, target);
+  }
+  try {
+    const name = subdomain === undefined ? { domain } : { subdomain };
+    return toTunnel(await api.createDomain({ ...name, ...place } as CreateNamed), target);
+  } catch (error) {
+    const own = ownDomainIn(error);
+    if (own === null) throw error;
+    return toTunnel(await api.updateDomain(own, place), target);
+  }
+}
+
+type Place = Parameters<ManagementApi['updateDomain']>[1] & { client_id: number; target_port: number };
+type CreateNamed = Parameters<ManagementApi['createDomain']>[0];
+
+async function ensureUnnamed(
+  api: ManagementApi,
+  clientId: number,
+  place: Place,
+  unnamed: UnnamedDomains,
+): Promise<Domain> {
+  const known = await unnamed.read(clientId);
+  if (known !== null) {
+    try {
+      const { client_id } = await api.domain(known);
+      if (client_id === clientId) return await api.updateDomain(known, place);
+    } catch (error) {
+      // Deleted meanwhile, or its time has ended.
+      if (!(error instanceof ApiError) || error.code !== 'not_found') throw error;
+    }
+  }
+  const created = await api.createDomain(place);
+  await unnamed.save(clientId, created.domain_id);
+  return created;
+}
+
+/** The caller has this name already: the answer says under which id. */
+function ownDomainIn(error: unknown): number | null {
+  if (!(error instanceof ApiError) || error.code !== 'conflict') return null;
+  const id = error.members['domain_id'];
+  return typeof id === 'number' ? id : null;
+}
+
+function toTunnel(domain: Domain, target: TargetAddress): Tunnel {
+  const { proof, full_domain } = domain;
+  if (domain.verification_state !== 'verified') {
+    const record = proof === null ? '' : `:\n  ${proof.name}  ${proof.type}  "${proof.value}"`;
+    throw new CliError(
+      'verification_required',
+      `Prove first that ${full_domain} is yours. Put this record into its DNS, then run the command again${record}`,
+    );
+  }
+  const prefix = target.scheme === 'https' ? 'https://' : 'http://';
+  return {
+    bindingId: `domain:${domain.domain_id}`,
+    url: domain.url,
+    urls: [...domain.urls].sort((a, b) => rank(a) - rank(b)),
+    target: `${prefix}${formatHostPort(target.host, target.port)}`,
+  };
+}
+
+function rank(url: string): number {
+  return url.startsWith('https:') ? 1 : 0;
+}

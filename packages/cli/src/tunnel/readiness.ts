@@ -1,0 +1,129 @@
+import type { Agent } from '@tunnox/agent/agent';
+import type { AgentState } from '@tunnox/agent/state';
+import type { AgentSession } from '@tunnox/domain/agent-api';
+import type { AgentBinding } from '@tunnox/domain/agent-config';
+import type { CliEvent, ShownBinding } from '../output/cli-event.ts';
+import { type Status, tunnelRows } from '../output/status.ts';
+import { shownBindings } from './shown-bindings.ts';
+import type { Tunnel } from './tunnel.ts';
+
+type ReadyEvent = Extract<CliEvent, { event: 'ready' }>;
+
+interface Problem {
+  binding_id: string;
+  code: string;
+  message: string;
+}
+
+/** Puts together what an agent has told: is the tunnel usable, and how does it stand? */
+export class Readiness {
+  readonly #agent: Pick<Agent, 'nodeId' | 'latencyMs' | 'visiting' | 'traffic'>;
+  readonly #server: string;
+  /** True for commands with a tunnel of their own; `run` has those that the server gives. */
+  readonly #awaitsTunnel: boolean;
+  #session: AgentSession | null = null;
+  #tunnel: Tunnel | null = null;
+  #applied: { bindings: AgentBinding[]; problems: Problem[] } | null = null;
+  #shown: ShownBinding[] = [];
+  #relay: { nodeId: string; region: string; transport: string } | null = null;
+  #state: AgentState['kind'] = 'idle';
+  #ready = false;
+  #lastProblem: Status['lastProblem'] = null;
+
+  constructor(agent: Pick<Agent, 'nodeId' | 'latencyMs' | 'visiting' | 'traffic'>, server: string, awaitsTunnel: boolean) {
+    this.#agent = agent;
+    this.#server = server;
+    this.#awaitsTunnel = awaitsTunnel;
+  }
+
+  state(state: AgentState): void {
+    this.#state = state.kind;
+  }
+
+  session(session: AgentSession): void {
+    this.#session = session;
+  }
+
+  connected(relay: { nodeId: string; region: string; transport: string }): void {
+    this.#relay = relay;
+  }
+
+  tunnel(tunnel: Tunnel): void {
+    this.#tunnel = tunnel;
+  }
+
+  problem(message: string): void {
+    this.#lastProblem = { message, at: new Date() };
+  }
+
+  /** @returns True when a `run` that is ready does something else from now on. */
+  config(bindings: AgentBinding[], problems: Problem[]): boolean {
+    const shown = shownBindings(bindings);
+    const changed = JSON.stringify(shown) !== JSON.stringify(this.#shown);
+    this.#applied = { bindings, problems };
+    this.#shown = shown;
+    return changed && this.#ready && !this.#awaitsTunnel;
+  }
+
+  get bindings(): ShownBinding[] {
+    return this.#shown;
+  }
+
+  /** What keeps the tunnel from ever becoming ready. */
+  get blockedBy(): { code: string; message: string } | null {
+    if (this.#ready || this.#tunnel === null) return null;
+    const { bindingId } = this.#tunnel;
+    return this.#applied?.problems.find(({ binding_id }) => binding_id === bindingId) ?? null;
+  }
+
+  /** The event, at the moment from which on the tunnel is usable; null before and after. */
+  becomesReady(): ReadyEvent | null {
+    const { nodeId } = this.#agent;
+    if (this.#ready || nodeId === null || this.#session === null || this.#applied === null) return null;
+    const common = { event: 'ready', client_id: this.#session.client_id, node_id: nodeId } as const;
+    if (!this.#awaitsTunnel) {
+      this.#ready = true;
+      const urls = this.#shown.flatMap(({ url }) => (url === null ? [] : [url]));
+      return { ...common, url: urls[0] ?? null, urls, bindings: this.#shown };
+    }
+    const tunnel = this.#tunnel;
+    if (tunnel === null || !this.#serves(tunnel)) return null;
+    this.#ready = true;
+    const { url, urls, target, localPort } = tunnel;
+    return { ...common, url, urls, target, ...(localPort === undefined ? {} : { local_port: localPort }) };
+  }
+
+  status(): Status {
+    const { traffic, latencyMs, nodeId } = this.#agent;
+    const online = this.#state === 'connected';
+    return {
+      state: online && (this.#ready || !this.#awaitsTunnel) ? 'online' : this.#ready ? 'reconnecting' : 'connecting',
+      server: this.#server,
+      clientId: this.#session?.client_id ?? null,
+      anonymous: this.#session?.client_type === 'anonymous',
+      nodeId,
+      region: this.#relay?.region ?? null,
+      transport: this.#relay?.transport ?? null,
+      latencyMs,
+      tunnels: this.#rows(),
+      connectionsOpen: traffic.open,
+      connectionsTotal: traffic.total,
+      bytesIn: traffic.bytesIn,
+      bytesOut: traffic.bytesOut,
+      lastProblem: this.#lastProblem,
+    };
+  }
+
+  #rows(): Status['tunnels'] {
+    if (!this.#awaitsTunnel) return tunnelRows(this.#shown);
+    if (this.#tunnel === null) return [];
+    const { urls, localPort, target } = this.#tunnel;
+    return [{ from: localPort === undefined ? urls : [`localhost:${localPort}`], to: target }];
+  }
+
+  #serves(tunnel: Tunnel): boolean {
+    const binding = this.#applied?.bindings.find(({ binding_id }) => binding_id === tunnel.bindingId);
+    if (binding === undefined || !binding.enabled) return false;
+    return binding.role === 'target' || this.#agent.visiting;
+  }
+}

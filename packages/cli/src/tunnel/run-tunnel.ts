@@ -1,0 +1,219 @@
+import { Agent, type AgentOptions } from '@tunnox/agent/agent';
+import type { AgentEvent } from '@tunnox/agent/agent-event';
+import type { CredentialKeeper } from '@tunnox/agent/identity/credential';
+import type { Ending } from '@tunnox/agent/state';
+import { ApiError } from '@tunnox/api-client/api-error';
+import { ManagementApi } from '@tunnox/api-client/management-api';
+import type { AgentSession } from '@tunnox/domain/agent-api';
+import { CliError, toCliError } from '../cli-error.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { Io } from '../io.ts';
+import type { CliEvent } from '../output/cli-event.ts';
+import { openPrinter } from '../output/open-printer.ts';
+import type { Printer } from '../output/printer.ts';
+import { openServer, type Server } from '../server/open-server.ts';
+import type { Settings } from '../settings.ts';
+import { CLI_VERSION } from '../version.ts';
+import { Readiness } from './readiness.ts';
+import type { EnsureTunnel } from './tunnel.ts';
+
+/** A person waits this long for a server that is away; `run` waits for ever. */
+const START_TIMEOUT_MS = 15_000;
+/** The same trouble of the same binding is told this often. */
+const REPEAT_PROBLEM_MS = 10_000;
+
+export interface TunnelPlan {
+  settings: Settings;
+  /** Who the agent is. */
+  credentials: CredentialKeeper;
+  /** Makes the tunnel at the server; null: do whatever the server says (`run`). */
+  ensure: EnsureTunnel | null;
+  agent: Pick<AgentOptions, 'allow' | 'insecureTargets' | 'listenHost'>;
+  /** Things to tell before the start. */
+  warnings: { code: string; message: string }[];
+}
+
+/** Runs an agent until it ends or the user stops it. @returns the exit code */
+export async function runTunnel(plan: TunnelPlan, io: Io): Promise<number> {
+  const server = await openServer(plan.settings);
+  return new TunnelRun(plan, io, server).run();
+}
+
+class TunnelRun {
+  readonly #plan: TunnelPlan;
+  readonly #io: Io;
+  readonly #server: Server;
+  readonly #agent: Agent;
+  readonly #readiness: Readiness;
+  readonly #printer: Printer;
+  readonly #toldProblems = new Map<string, number>();
+  readonly #warnings: TunnelPlan['warnings'];
+  #lastSetback: { code: string; message: string } | null = null;
+  #failure: CliError | null = null;
+  #ensuring = false;
+  #startTimer: NodeJS.Timeout | undefined;
+
+  constructor(plan: TunnelPlan, io: Io, server: Server) {
+    this.#plan = plan;
+    this.#io = io;
+    this.#server = server;
+    this.#warnings = plan.warnings;
+    const { settings } = plan;
+    this.#agent = new Agent(
+      {
+        credentials: plan.credentials,
+        emit: (event) => this.#on(event),
+        ...(server.transport === undefined ? {} : { httpTransport: server.transport }),
+      },
+      {
+        server: settings.server,
+        agentVersion: CLI_VERSION,
+        transport: settings.transport,
+        plaintext: settings.insecure,
+        ...plan.agent,
+      },
+    );
+    this.#readiness = new Readiness(this.#agent, settings.server, plan.ensure !== null);
+    this.#printer = openPrinter(io, settings.json, () => this.#readiness.status());
+  }
+
+  async run(): Promise<number> {
+    const { signal } = this.#io;
+    const stop = (): void => void this.#agent.stop();
+    signal.addEventListener('abort', stop, { once: true });
+    this.#print({ event: 'connecting' });
+    this.#flushWarnings();
+    if (this.#plan.ensure !== null) this.#startTimer = setTimeout(() => this.#giveUp(), START_TIMEOUT_MS);
+    if (signal.aborted) stop();
+    const ending = await this.#agent.run();
+    clearTimeout(this.#startTimer);
+    signal.removeEventListener('abort', stop);
+    const exitCode = this.#conclude(ending);
+    await this.#printer.close();
+    return exitCode;
+  }
+
+  #on(event: AgentEvent): void {
+    switch (event.type) {
+      case 'state':
+        this.#readiness.state(event.state);
+        break;
+      case 'session':
+        this.#readiness.session(event.session);
+        void this.#ensure(event.session);
+        break;
+      case 'connected': {
+        this.#lastSetback = null;
+        const { nodeId, region, transport } = event;
+        this.#readiness.connected(event);
+        const clientId = this.#agent.session?.client_id ?? 0;
+        this.#print({ event: 'connected', node_id: nodeId, client_id: clientId, region, transport });
+        break;
+      }
+      case 'setback':
+        this.#onSetback(event.code, event.message);
+        break;
+      case 'config': {
+        const changed = this.#readiness.config(event.bindings, event.problems);
+        for (const { binding_id, code, message } of event.problems) this.#problem(code, message, binding_id);
+        if (changed) this.#print({ event: 'config', version: event.version, bindings: this.#readiness.bindings });
+        break;
+      }
+      case 'tunnel_failed':
+        // Visitors who leave are nobody's fault.
+        if (event.cause !== 'lost') this.#problem(event.cause, event.message, event.bindingId);
+        break;
+      case 'limits':
+        if (event.limits.traffic_exhausted) {
+          this.#problem('traffic_limit', "The month's traffic is used up: visitors are turned away", undefined);
+        }
+        break;
+      case 'visiting':
+      case 'ended':
+        break;
+      default:
+        return event satisfies never;
+    }
+    this.#flushWarnings();
+    this.#tellReady();
+  }
+
+  #onSetback(code: string, message: string): void {
+    this.#lastSetback = { code, message };
+    this.#readiness.problem(message);
+    // Something that is not a Tunnox server will not become one.
+    if (code === 'bad_answer' && this.#startTimer !== undefined && this.#agent.session === null) return this.#giveUp();
+    this.#print({ event: 'reconnecting', code, message });
+  }
+
+  /** Once, with the first session: a claimed client takes its tunnels along. */
+  async #ensure(session: AgentSession): Promise<void> {
+    const { ensure, settings } = this.#plan;
+    if (ensure === null || this.#ensuring) return;
+    this.#ensuring = true;
+    try {
+      const api = new ManagementApi(this.#server.caller, settings.apiKey ?? session.access_token);
+      this.#readiness.tunnel(await ensure(api, session.client_id));
+      await this.#agent.refreshConfig();
+      this.#tellReady();
+    } catch (error) {
+      this.#fail(toCliError(error));
+    }
+  }
+
+  #tellReady(): void {
+    const blocked = this.#readiness.blockedBy;
+    if (blocked !== null) return this.#fail(new CliError(blocked.code, blocked.message));
+    const ready = this.#readiness.becomesReady();
+    if (ready === null) return;
+    clearTimeout(this.#startTimer);
+    this.#startTimer = undefined;
+    this.#print(ready);
+  }
+
+  #giveUp(): void {
+    const { code, message } = this.#lastSetback ?? {
+      code: 'timeout',
+      message: `The tunnel did not come up within ${START_TIMEOUT_MS / 1000} s`,
+    };
+    this.#fail(toCliError(new ApiError({ code, status: null, detail: message })));
+  }
+
+  #fail(error: CliError): void {
+    this.#failure ??= error;
+    void this.#agent.stop();
+  }
+
+  #problem(code: string, message: string, bindingId: string | undefined): void {
+    const key = `${code} ${bindingId ?? ''}`;
+    const nowMs = performance.now();
+    if (nowMs - (this.#toldProblems.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_PROBLEM_MS) return;
+    this.#toldProblems.set(key, nowMs);
+    this.#readiness.problem(message);
+    this.#print({ event: 'problem', code, message, ...(bindingId === undefined ? {} : { binding_id: bindingId }) });
+  }
+
+  #flushWarnings(): void {
+    for (const { code, message } of this.#warnings.splice(0)) this.#problem(code, message, undefined);
+  }
+
+  #conclude(ending: Ending): number {
+    const error = this.#failure ?? errorOf(ending);
+    if (error === null) {
+      this.#print({ event: 'closed' });
+      return EXIT.ok;
+    }
+    if (error.code === 'replaced') this.#print({ event: 'replaced', message: error.message });
+    else this.#print({ event: 'error', code: error.code, message: error.message });
+    return error.exitCode;
+  }
+
+  #print(event: CliEvent): void {
+    this.#printer.print(event);
+  }
+}
+
+function errorOf(ending: Ending): CliError | null {
+  if (ending.code === 'stopped') return null;
+  return toCliError(new ApiError({ code: ending.apiCode ?? ending.code, status: null, detail: ending.message }));
+}
