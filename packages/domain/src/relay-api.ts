@@ -71,6 +71,9 @@ const attachedClientSchema = z.object({
   connect_seq: z.int().min(1),
 });
 
+/** Answer of `GET /relay/v1/peers`: every other relay that is registered. */
+export const peersAnswerSchema = z.object({ peers: z.array(nodeAddressSchema) });
+
 /** Body of `POST /relay/v1/attach`: 100 clients at most. */
 export const attachRequestSchema = z.object({
   clients: z

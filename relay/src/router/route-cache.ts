@@ -149,7 +149,7 @@ export class RouteCache {
       const place = this.#places.get(client_id);
       const upstream = this.#deps.directory.local(client_id) ?? place?.upstream ?? null;
       if (upstream !== null && !upstream.closed) candidates.push({ upstream, weight, priority });
-      else if (place === undefined) placesKnown = false;
+      else if (place === undefined || place.upstream !== null) placesKnown = false;
     }
     const [only] = candidates;
     if (only === undefined) return placesKnown ? { kind: 'offline', binding } : { kind: 'unavailable' };

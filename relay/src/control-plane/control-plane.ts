@@ -1,0 +1,182 @@
+import type { ClientPolicy } from '@tunnox/domain/policy';
+import type { NodeMessage, RegisterAnswer, RelayToNodeMessage } from '@tunnox/domain/relay-api';
+import type { Logger } from '@tunnox/observability/logger';
+import type { ConfigProblem } from '@tunnox/protocol/control-message';
+import type { Clock } from '../clock.ts';
+import type { AttachedClient, AttachmentAuthority, AttachOutcome, SessionCommands } from '../session/ports.ts';
+import { AttachmentQueue } from './attachment-queue.ts';
+import type { ListedPeers } from './listed-peers.ts';
+import type { LocalTicketVerifier } from './local-ticket-verifier.ts';
+import { NodeSession } from './node-session.ts';
+import type { Registration } from './registration.ts';
+import type { RelayApi } from './relay-api.ts';
+import type { UsageReporter } from './usage-reporter.ts';
+
+export interface ControlPlaneDeps {
+  api: RelayApi;
+  registration: Registration;
+  sessions: SessionCommands;
+  verifier: LocalTicketVerifier;
+  peers: ListedPeers;
+  usage: UsageReporter;
+  clock: Clock;
+  /** 0 (included) to 1. */
+  random: () => number;
+  log: Logger;
+}
+
+export interface ControlPlaneOptions {
+  answer: RegisterAnswer;
+  /** PEM of authorities to trust besides the system's; null: none. */
+  ca: string | null;
+}
+
+/** What the rest of the relay does about the control plane's word. */
+export interface ControlPlaneHandlers {
+  /** Every policy, from answers and pushes. */
+  policy: (policy: ClientPolicy) => void;
+  /** A session of the client has ended. */
+  clientLeft: (clientId: number) => void;
+  /** The operator wants this relay to go. */
+  drain: (deadlineMs: number) => void;
+  /** Another process holds this node now. */
+  superseded: () => void;
+}
+
+const FLUSH_TIMEOUT_MS = 5000;
+const CONFIG_REPORTS_MAX = 10_000;
+
+/** This relay as the control plane sees it: who is attached, how busy it is, and what it is told. */
+export class ControlPlane implements AttachmentAuthority {
+  readonly #deps: ControlPlaneDeps;
+  readonly #handlers: ControlPlaneHandlers;
+  readonly #session: NodeSession;
+  readonly #attachments: AttachmentQueue;
+  /** What could not be sent yet: the newest of each client. */
+  readonly #configReports = new Map<number, Extract<RelayToNodeMessage, { type: 'config_applied' }>>();
+  #draining = false;
+
+  constructor(deps: ControlPlaneDeps, options: ControlPlaneOptions, handlers: ControlPlaneHandlers) {
+    const { api, registration, clock, random, log } = deps;
+    this.#deps = deps;
+    this.#handlers = handlers;
+    this.#session = new NodeSession(
+      { clock, random, log, token: () => api.token },
+      { baseUrl: api.baseUrl, incarnation: options.answer.incarnation, ca: options.ca },
+      {
+        message: (message) => this.#hear(message),
+        opened: () => this.#opened(),
+        unauthorized: () => registration.renew(),
+      },
+    );
+    this.#attachments = new AttachmentQueue({ ...deps, onPolicy: handlers.policy });
+    api.onUnauthorized = () => registration.renew();
+    registration.onSuperseded = handlers.superseded;
+    registration.onRenewed = (answer) => {
+      deps.verifier.setKeys(answer.ticket_keys);
+      deps.peers.set(answer.peers);
+    };
+  }
+
+  /** The session is open. */
+  get online(): boolean {
+    return this.#session.open;
+  }
+
+  snapshot(): { online: boolean; reachable: boolean; attachmentsPending: number } {
+    const { reachable } = this.#deps.api;
+    return { online: this.online, reachable, attachmentsPending: this.#attachments.size };
+  }
+
+  start(): void {
+    this.#session.start();
+    this.#deps.usage.start();
+  }
+
+  attach(client: AttachedClient): Promise<AttachOutcome> {
+    return this.#attachments.attach(client);
+  }
+
+  detach(client: AttachedClient): void {
+    this.#handlers.clientLeft(client.client_id);
+    this.#attachments.detach(client);
+  }
+
+  configApplied(clientId: number, version: number, problems: ConfigProblem[]): void {
+    const report = { type: 'config_applied' as const, client_id: clientId, version, problems };
+    if (this.#session.send(report)) return;
+    if (this.#configReports.size < CONFIG_REPORTS_MAX) this.#configReports.set(clientId, report);
+  }
+
+  load(message: Extract<RelayToNodeMessage, { type: 'load' }>): void {
+    this.#session.send(message);
+  }
+
+  /** No new visitors and agents from now on. */
+  drain(): void {
+    this.#draining = true;
+    this.#session.send({ type: 'draining' });
+  }
+
+  /** Says the last words, as far as somebody listens, and ends. */
+  async leave(): Promise<void> {
+    const signal = AbortSignal.timeout(FLUSH_TIMEOUT_MS);
+    await Promise.all([this.#attachments.flushed(signal), withSignal(this.#deps.usage.stop(), signal)]);
+    this.#session.send({ type: 'leaving' });
+    this.stop();
+  }
+
+  stop(): void {
+    this.#session.stop();
+    this.#attachments.stop();
+    this.#deps.registration.stop();
+  }
+
+  #opened(): void {
+    if (this.#draining) this.#session.send({ type: 'draining' });
+    for (const report of this.#configReports.values()) this.#session.send(report);
+    this.#configReports.clear();
+    // What was spooled while it was away.
+    this.#deps.usage.reportSoon();
+  }
+
+  #hear(message: NodeMessage): void {
+    const { sessions, peers, verifier, log } = this.#deps;
+    switch (message.type) {
+      case 'policy':
+        this.#handlers.policy(message.policy);
+        sessions.applyPolicy(message.policy);
+        break;
+      case 'close_client': {
+        const { client_id, instance_id, connect_seq, code, message: text } = message;
+        sessions.closeClient({ client_id, instance_id, connect_seq, code, message: text });
+        this.#handlers.clientLeft(client_id);
+        break;
+      }
+      case 'peers':
+        peers.set(message.peers);
+        break;
+      case 'keys':
+        verifier.setKeys(message.ticket_keys);
+        break;
+      case 'drain':
+        log.info({ deadline_ms: message.deadline_ms }, 'The control plane wants this relay to drain');
+        this.#handlers.drain(message.deadline_ms);
+        break;
+      case 'superseded':
+        this.#handlers.superseded();
+        break;
+      case 'resync': {
+        const clients = sessions.attached();
+        log.info({ clients: clients.length }, 'The lease was lost: announcing who is here');
+        this.#attachments.announce(clients);
+        break;
+      }
+    }
+  }
+}
+
+async function withSignal(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await Promise.race([work, new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))]);
+}
