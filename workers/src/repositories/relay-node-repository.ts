@@ -33,6 +33,14 @@ export function createRelayNodeRepository(postgres: Postgres): RelayNodeReposito
         where relay_nodes.incarnation <= excluded.incarnation`);
     },
 
+    async saveLoad({ profile, load, incarnation, lastSeenAt }) {
+      await postgres.query(sql`
+        update relay_nodes set clients = ${load.clients}, tunnels = ${load.tunnels}, cpu = ${load.cpu},
+          memory_bytes = ${load.memory_bytes}, bandwidth_bytes_per_s = ${load.bandwidth_bytes_per_s},
+          last_heartbeat_at = ${new Date(lastSeenAt).toISOString()}
+        where node_id = ${profile.node_id} and incarnation = ${incarnation}`);
+    },
+
     async seats() {
       return postgres.query<NodeSeat>(sql`
         select node_id, fingerprint, relay_group,

@@ -130,6 +130,8 @@ export interface AgentRelay extends NodeAddress {
 export interface RelayNodeRepository {
   /** Writes the relay's row unless a later incarnation has. */
   save(record: NodeRecord): Promise<void>;
+  /** Writes the load only: the status may be on its way in another call. */
+  saveLoad(record: NodeRecord): Promise<void>;
   seats(): Promise<NodeSeat[]>;
   /** Ids of relays that are not offline, and about which nothing was written for `seconds`. */
   silentSince(seconds: number): Promise<string[]>;
