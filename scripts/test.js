@@ -5,10 +5,8 @@ import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { NODE, prepare, ROOT } from './prepare.js';
 
-/** Files at a time: these start processes, and a laptop has few cores. */
-const UNIT_CONCURRENCY = 2;
-/** Suites of several processes measure memory and time: one at a time. */
-const SYSTEM_CONCURRENCY = 1;
+/** A test file that hangs is cut after this long; the slowest wait for minutes on purpose. */
+const FILE_TIMEOUT_MS = 15 * 60_000;
 
 await prepare();
 
@@ -17,22 +15,17 @@ const files = [...testFiles(ROOT)]
   .map((path) => relative(ROOT, path))
   .filter((path) => wanted.length === 0 || wanted.some((prefix) => path.startsWith(prefix)))
   .toSorted();
-const isSystem = (path) => /(?:^|\/)tests\//.test(path);
-const runs = [
-  ['Beside the source', files.filter((path) => !isSystem(path)), UNIT_CONCURRENCY],
-  ['Whole system', files.filter(isSystem), SYSTEM_CONCURRENCY],
-].filter(([, list]) => list.length > 0);
-
-if (runs.length === 0) {
+if (files.length === 0) {
   process.stderr.write(`No test file matches ${process.argv.slice(2).join(' ')}\n`);
   process.exit(1);
 }
-const failed = runs.filter(([title, list, concurrency]) => {
-  process.stdout.write(`\n${title}: ${list.length} files\n\n`);
-  const args = ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...list];
-  return spawnSync(NODE, args, { cwd: ROOT, stdio: 'inherit' }).status !== 0;
-});
-process.exit(failed.length > 0 ? 1 : 0);
+
+// Fast ones first. One file at a time: suites of several processes measure time and memory, and the summary is one.
+const isSystem = (path) => /(?:^|\/)tests\//.test(path);
+const ordered = [...files.filter((path) => !isSystem(path)), ...files.filter(isSystem)];
+const options = ['--test', '--test-concurrency=1', `--test-timeout=${FILE_TIMEOUT_MS}`, '--test-reporter=spec'];
+const { status } = spawnSync(NODE, [...options, ...ordered], { cwd: ROOT, stdio: 'inherit' });
+process.exit(status ?? 1);
 
 function* testFiles(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

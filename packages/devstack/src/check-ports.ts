@@ -16,6 +16,11 @@ export async function checkPorts(ports: [port: number, use: string][], portBase:
   );
 }
 
+/** Whether the port of 127.0.0.1 can be listened on. */
+export async function isPortFree(port: number): Promise<boolean> {
+  return (await tryPort(port)) === null;
+}
+
 function otherBase(portBase: number): number {
   return portBase + 10_000 < 60_000 ? portBase + 10_000 : 9000;
 }

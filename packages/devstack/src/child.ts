@@ -19,7 +19,7 @@ export interface ChildOptions {
 }
 
 const DIE_WITH_PARENT = fileURLToPath(new URL('die-with-parent.ts', import.meta.url));
-const TAIL_LINES = 12;
+const TAIL_LINES = 25;
 
 /** A Node process of the platform: output into a log file, ends when this process ends. */
 export class Child {

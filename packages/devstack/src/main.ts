@@ -8,12 +8,12 @@ import { Supervisor } from './supervisor.ts';
 
 async function main(): Promise<void> {
   const startedAt = performance.now();
-  const config = parseStackConfig(process.env, process.cwd());
+  const config = readConfig();
   const supervisor = new Supervisor({ print: say, owners: ownersOf(process.argv[2]) }, config);
   const stop = (): void => {
     supervisor.stop().then(
       () => process.exit(0),
-      (error: unknown) => fail(error, config.home),
+      (error: unknown) => fail(explainFileError(error, config.home)),
     );
   };
   for (const event of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const) process.once(event as 'SIGTERM', stop);
@@ -22,7 +22,15 @@ async function main(): Promise<void> {
     say(welcome(stack, config, performance.now() - startedAt));
   } catch (error) {
     await supervisor.stop();
-    fail(error, config.home);
+    fail(explainFileError(error, config.home));
+  }
+}
+
+function readConfig(): StackConfig {
+  try {
+    return parseStackConfig(process.env, process.cwd());
+  } catch (error) {
+    fail(error);
   }
 }
 
@@ -30,10 +38,9 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function fail(error: unknown, home: string): never {
-  const explained = explainFileError(error, home);
-  const known = explained instanceof StackError || explained instanceof ConfigError;
-  const text = known || !(explained instanceof Error) ? String(explained instanceof Error ? explained.message : explained) : explained.stack;
+function fail(error: unknown): never {
+  const isForPeople = error instanceof StackError || error instanceof ConfigError;
+  const text = error instanceof Error ? (isForPeople ? error.message : error.stack) : String(error);
   process.stderr.write(`\nTunnox cannot start.\n${text}\n`);
   process.exit(1);
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { chown, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Client } from 'pg';
-import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
+import { findPostgresBinaries } from './postgres-binaries.ts';
+import { placePostgres, type PostgresPlace } from './postgres-place.ts';
 import { describeProcess, endProcess } from './process-table.ts';
-import { chooseRunAs, giveTo, type RunAs } from './run-as.ts';
+import { commandPrefix, dataOwner, type RunAs } from './run-as.ts';
 
 export interface PostgresOptions {
   /** Holds `data/`; made when it does not exist. */
@@ -32,14 +33,12 @@ const LOG_TAIL_LINES = 12;
  */
 export class EmbeddedPostgres {
   readonly #options: PostgresOptions;
-  readonly #dataDir: string;
   #child: ChildProcess | undefined;
   #tail: string[] = [];
   readonly #watchers = new Set<(line: string) => void>();
 
   constructor(options: PostgresOptions) {
     this.#options = options;
-    this.#dataDir = join(resolve(options.dir), 'data');
   }
 
   get url(): string {
@@ -59,12 +58,11 @@ export class EmbeddedPostgres {
   /** @throws {Error} with the last lines of Postgres, when it does not come up. */
   async start(): Promise<void> {
     if (this.#child !== undefined) return;
-    const binaries = findPostgresBinaries();
-    await mkdir(this.#options.dir, { recursive: true, mode: 0o700 });
-    const runAs = await this.#prepareOwner(binaries);
-    await stopLeftover(this.#dataDir);
-    if (!(await exists(join(this.#dataDir, 'PG_VERSION')))) await this.#initialise(binaries, runAs);
-    await this.#launch(binaries, runAs);
+    const place = await placePostgres(findPostgresBinaries(), this.#options.dir);
+    const dataDir = join(place.dir, 'data');
+    await stopLeftover(dataDir);
+    if (!(await exists(join(dataDir, 'PG_VERSION')))) await this.#initialise(place, dataDir);
+    await this.#launch(place, dataDir);
     await this.#ensureDatabase();
   }
 
@@ -85,20 +83,14 @@ export class EmbeddedPostgres {
     this.#child?.kill('SIGQUIT');
   }
 
-  async #prepareOwner(binaries: PostgresBinaries): Promise<RunAs> {
-    const dir = resolve(this.#options.dir);
-    const runAs = await chooseRunAs([binaries.postgres, dir]);
-    if (runAs.owner !== null) await giveTo(runAs.owner, dir);
-    return runAs;
-  }
-
   /** Into a folder beside, renamed when it is whole: an interrupted first start leaves nothing that looks like data. */
-  async #initialise(binaries: PostgresBinaries, runAs: RunAs): Promise<void> {
-    const unfinished = `${this.#dataDir}.new`;
-    const passwordFile = join(this.#options.dir, 'password.new');
+  async #initialise({ binaries, dir, runAs }: PostgresPlace, dataDir: string): Promise<void> {
+    const unfinished = `${dataDir}.new`;
+    const passwordFile = join(dir, 'password.new');
     await rm(unfinished, { recursive: true, force: true });
     await writeFile(passwordFile, `${this.#options.password}\n`, { mode: 0o600 });
-    if (runAs.owner !== null) await chown(passwordFile, runAs.owner.uid, runAs.owner.gid);
+    const owner = dataOwner(runAs);
+    if (owner !== null) await chown(passwordFile, owner.uid, owner.gid);
     try {
       const child = this.#spawn(binaries.initdb, runAs, [
         `--pgdata=${unfinished}`,
@@ -113,13 +105,13 @@ export class EmbeddedPostgres {
       ]);
       const [code] = (await once(child, 'close')) as [number | null];
       if (code !== 0) throw this.#failure('Cannot make the database');
-      await rename(unfinished, this.#dataDir);
+      await rename(unfinished, dataDir);
     } finally {
       await rm(passwordFile, { force: true });
     }
   }
 
-  async #launch(binaries: PostgresBinaries, runAs: RunAs): Promise<void> {
+  async #launch({ binaries, runAs }: PostgresPlace, dataDir: string): Promise<void> {
     const settings = [
       'listen_addresses=127.0.0.1',
       'unix_socket_directories=',
@@ -128,7 +120,7 @@ export class EmbeddedPostgres {
     ];
     const child = this.#spawn(binaries.postgres, runAs, [
       '-D',
-      this.#dataDir,
+      dataDir,
       '-p',
       String(this.#options.port),
       ...settings.flatMap((setting) => ['-c', setting]),
@@ -159,10 +151,10 @@ export class EmbeddedPostgres {
   }
 
   #spawn(program: string, runAs: RunAs, args: string[]): ChildProcess {
-    const [command = program, ...rest] = [...runAs.prefix, program, ...args];
+    const [command = program, ...rest] = [...commandPrefix(runAs), program, ...args];
     this.#tail = [];
     const child = spawn(command, rest, {
-      ...runAs.ids,
+      ...(runAs.kind === 'user' ? runAs.ids : {}),
       cwd: '/',
       stdio: ['ignore', 'pipe', 'pipe'],
       // Messages are read for the moment when the server is ready.
@@ -170,10 +162,10 @@ export class EmbeddedPostgres {
     });
     child.on('error', (error) => this.#log(error.message));
     for (const stream of [child.stdout, child.stderr]) {
-      let rest = '';
+      let partial = '';
       stream?.setEncoding('utf8').on('data', (text: string) => {
-        const lines = (rest + text).split('\n');
-        rest = lines.pop() ?? '';
+        const lines = (partial + text).split('\n');
+        partial = lines.pop() ?? '';
         for (const line of lines) this.#log(line);
       });
     }

@@ -3,55 +3,68 @@ import { chown, lchown, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-/** How to run a program that refuses to run as root. */
-export interface RunAs {
-  /** Put before the command, such as `unshare …`. */
-  prefix: string[];
-  /** For `spawn`; absent: as this process. */
-  ids: { uid?: number; gid?: number };
-  /** Who must own the program's data. */
-  owner: { uid: number; gid: number } | null;
+export interface UserIds {
+  uid: number;
+  gid: number;
 }
+
+/** How to run a program that refuses to run as root. */
+export type RunAs =
+  /** As this process: an ordinary user. */
+  | { kind: 'self' }
+  /** As another user, who must own the program's data. */
+  | { kind: 'user'; ids: UserIds }
+  /** In a user namespace, where root is seen as `ids`; its files are root's. */
+  | { kind: 'namespace'; ids: UserIds }
+  /** As another user, who may not enter this folder: what is below has to be moved first. */
+  | { kind: 'closed'; ids: UserIds; folder: string };
 
 export interface RunAsDeps {
   uid: number | undefined;
   userNamespacesWork: () => Promise<boolean>;
 }
 
-const systemDeps: RunAsDeps = { uid: process.getuid?.(), userNamespacesWork };
-
 /** Users that exist for this purpose, best first. */
 const UNPRIVILEGED_USERS = ['postgres', 'nobody'];
+const OVERFLOW_ID = 65_534;
+
+export const systemRunAsDeps: RunAsDeps = { uid: process.getuid?.(), userNamespacesWork };
 
 /**
- * Chooses how to run Postgres. An ordinary user runs it as himself. Root runs it as an unprivileged user when that user
- * can enter all of `paths`; otherwise (a clone below /root) in a user namespace, where root is seen as somebody else.
- *
- * @throws {Error} with what to do, when neither is possible.
+ * Chooses how to run a program that has to enter all of `paths`. An ordinary user runs it as himself; root as an
+ * unprivileged user when that one can enter, otherwise (a clone below /root) in a user namespace. In most containers
+ * there are no user namespaces: then the folder that is in the way is named.
  */
-export async function chooseRunAs(paths: string[], deps: RunAsDeps = systemDeps): Promise<RunAs> {
-  if (deps.uid !== 0) return { prefix: [], ids: {}, owner: null };
-  const user = await findUnprivilegedUser();
-  const closed = user === null ? undefined : await firstClosedFolder(paths, user);
-  if (user !== null && closed === undefined) return { prefix: [], ids: user, owner: user };
-  if (await deps.userNamespacesWork()) {
-    const mapped = user ?? { uid: 65_534, gid: 65_534 };
-    return {
-      prefix: ['unshare', '--user', `--map-user=${mapped.uid}`, `--map-group=${mapped.gid}`, '--'],
-      ids: {},
-      owner: { uid: 0, gid: 0 },
-    };
+export async function chooseRunAs(paths: string[], deps: RunAsDeps = systemRunAsDeps): Promise<RunAs> {
+  if (deps.uid !== 0) return { kind: 'self' };
+  const ids = (await findUnprivilegedUser()) ?? { uid: OVERFLOW_ID, gid: OVERFLOW_ID };
+  const folder = await firstClosedFolder(paths, ids);
+  if (folder === undefined) return { kind: 'user', ids };
+  if (await deps.userNamespacesWork()) return { kind: 'namespace', ids };
+  return { kind: 'closed', ids, folder };
+}
+
+/** What stands before the command. */
+export function commandPrefix(runAs: RunAs): string[] {
+  if (runAs.kind !== 'namespace') return [];
+  return ['unshare', '--user', `--map-user=${runAs.ids.uid}`, `--map-group=${runAs.ids.gid}`, '--'];
+}
+
+/** Who must own the program's data; null: whoever does. */
+export function dataOwner(runAs: RunAs): UserIds | null {
+  switch (runAs.kind) {
+    case 'self':
+      return null;
+    case 'namespace':
+      return { uid: 0, gid: 0 };
+    case 'user':
+    case 'closed':
+      return runAs.ids;
   }
-  throw new Error(
-    closed === undefined
-      ? `Cannot start Postgres as root: there is no user ${UNPRIVILEGED_USERS.join(' or ')} to run it as; start as an ordinary user`
-      : `Cannot start Postgres as root: other users may not enter ${closed}. ` +
-        'Move it to a folder that they may enter (such as /opt or /srv), or start as an ordinary user',
-  );
 }
 
 /** Gives a folder and all below to `owner`. */
-export async function giveTo(owner: { uid: number; gid: number }, path: string): Promise<void> {
+export async function giveTo(owner: UserIds, path: string): Promise<void> {
   const current = await stat(path);
   if (current.uid === owner.uid) return;
   for (const entry of await readdir(path, { recursive: true })) await lchown(join(path, entry), owner.uid, owner.gid);
@@ -59,18 +72,8 @@ export async function giveTo(owner: { uid: number; gid: number }, path: string):
   await chown(path, owner.uid, owner.gid);
 }
 
-async function findUnprivilegedUser(): Promise<{ uid: number; gid: number } | null> {
-  const text = await readFile('/etc/passwd', 'utf8').catch(() => '');
-  const users = new Map(text.split('\n').map((line) => [line.split(':')[0], line.split(':')]));
-  for (const name of UNPRIVILEGED_USERS) {
-    const [, , uid, gid] = users.get(name) ?? [];
-    if (uid !== undefined && gid !== undefined && Number(uid) > 0) return { uid: Number(uid), gid: Number(gid) };
-  }
-  return null;
-}
-
 /** The outermost folder above one of the paths that the user may not enter. */
-async function firstClosedFolder(paths: string[], user: { uid: number; gid: number }): Promise<string | undefined> {
+export async function firstClosedFolder(paths: string[], user: UserIds): Promise<string | undefined> {
   for (const path of paths) {
     const folders: string[] = [];
     for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
@@ -86,11 +89,20 @@ async function firstClosedFolder(paths: string[], user: { uid: number; gid: numb
   return undefined;
 }
 
+async function findUnprivilegedUser(): Promise<UserIds | null> {
+  const text = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  const users = new Map(text.split('\n').map((line) => [line.split(':')[0], line.split(':')]));
+  for (const name of UNPRIVILEGED_USERS) {
+    const [, , uid, gid] = users.get(name) ?? [];
+    if (uid !== undefined && gid !== undefined && Number(uid) > 0) return { uid: Number(uid), gid: Number(gid) };
+  }
+  return null;
+}
+
 async function userNamespacesWork(): Promise<boolean> {
   try {
-    await promisify(execFile)('unshare', ['--user', '--map-user=65534', '--map-group=65534', '--', 'true'], {
-      timeout: 5000,
-    });
+    const ids = [`--map-user=${OVERFLOW_ID}`, `--map-group=${OVERFLOW_ID}`];
+    await promisify(execFile)('unshare', ['--user', ...ids, '--', 'true'], { timeout: 5000 });
     return true;
   } catch {
     return false;

@@ -75,7 +75,7 @@ export class Supervisor {
   async #startAll(): Promise<Stack> {
     const { home, redis } = this.#config;
     const root = process.getuid?.() === 0;
-    await mkdir(join(home, 'logs'), { recursive: true, mode: 0o700 });
+    for (const folder of ['logs', 'objects']) await mkdir(join(home, folder), { recursive: true, mode: 0o700 });
     // Postgres does not run as root; its user has to get through to its folder, and sees nothing on the way.
     await chmod(home, root ? 0o711 : 0o700);
     this.#record = await RunRecord.take(home, this.#deps.owners);
@@ -88,6 +88,7 @@ export class Supervisor {
 
     const postgres = this.#postgres(secrets);
     this.#checkNotStopping();
+    this.#deps.print('Starting Postgres and the control plane …');
     await Promise.all([this.#startPostgres(postgres), this.#startControlPlane(postgres.url, secrets)]);
     const apiUrl = `http://${HOST}:${this.#ports.api}`;
     const caller = new ApiCaller({}, { server: apiUrl, userAgent: 'tunnox-devstack' });
@@ -95,6 +96,7 @@ export class Supervisor {
     this.#checkNotStopping();
     const accounts = await ensureLocalAccounts({ caller, operator }, home);
     this.#checkNotStopping();
+    this.#deps.print(`Starting ${RELAY_COUNT} relays …`);
     const relays = await Promise.all(
       this.#ports.relays.map((_, index) => this.#startRelay(index + 1, apiUrl, accounts, certificate)),
     );
