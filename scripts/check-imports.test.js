@@ -38,7 +38,8 @@ before(async () => {
   copy = await mkdtemp(join(tmpdir(), 'tunnox-imports-'));
   const filter = (path) => !['dist', '.cache', '.tunnox'].includes(basename(path));
   // Links to packages stay as they are: relative, so that they lead into the copy.
-  for (const name of FOLDERS) await cp(join(ROOT, name), join(copy, name), { recursive: true, verbatimSymlinks: true, filter });
+  for (const name of FOLDERS)
+    await cp(join(ROOT, name), join(copy, name), { recursive: true, verbatimSymlinks: true, filter });
   for (const name of FILES) await cp(join(ROOT, name), join(copy, name));
   await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   for (const [file, imported] of VIOLATIONS) {
@@ -52,7 +53,9 @@ after(() => rm(copy, { recursive: true, force: true }));
 
 for (const [file, imported, rule] of VIOLATIONS) {
   test(`The import rules find ${file} → ${imported} (${rule})`, () => {
-    const found = report.summary.violations.filter((violation) => violation.from === file).map(({ rule: { name } }) => name);
+    const found = report.summary.violations
+      .filter((violation) => violation.from === file)
+      .map(({ rule: { name } }) => name);
     assert.ok(found.includes(rule), `found for ${file}: ${found.join(', ') || 'nothing'}`);
   });
 }

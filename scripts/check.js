@@ -12,7 +12,11 @@ const CHECKS = [
   ['types', 'typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']],
   ['lint', 'oxlint/bin/oxlint', ['--type-aware', '--deny-warnings']],
   ['dead code', 'knip/bin/knip.js', ['--no-progress']],
-  ['import rules', 'dependency-cruiser/bin/dependency-cruiser.mjs', ['--config', '.dependency-cruiser.cjs', ...IMPORT_ROOTS]],
+  [
+    'import rules',
+    'dependency-cruiser/bin/dependency-cruiser.mjs',
+    ['--config', '.dependency-cruiser.cjs', ...IMPORT_ROOTS],
+  ],
   ['format', 'oxfmt/bin/oxfmt', ['--check', '.']],
 ];
 

@@ -42,14 +42,23 @@ function isInstalled() {
 
 async function install() {
   process.stdout.write('Installing what is missing (once; a minute or two) …\n');
-  const args = ['--yes', PNPM, 'install', '--frozen-lockfile', '--reporter=append-only', '--config.confirmModulesPurge=false'];
+  const args = [
+    '--yes',
+    PNPM,
+    'install',
+    '--frozen-lockfile',
+    '--reporter=append-only',
+    '--config.confirmModulesPurge=false',
+  ];
   const { code, output } = await run(process.platform === 'win32' ? 'npx.cmd' : 'npx', args);
   if (code === 0) return;
   if (/ENOSPC|no space left/i.test(output)) {
     fail('The packages could not be installed: the disk is full. Free some space and try again.');
   }
   if (/EACCES|EROFS|EPERM/.test(output)) {
-    fail(`The packages could not be installed: ${ROOT} or the cache of npm (npm config get cache) cannot be written by this user.`);
+    fail(
+      `The packages could not be installed: ${ROOT} or the cache of npm (npm config get cache) cannot be written by this user.`,
+    );
   }
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|FETCH_FAIL|network/i.test(output)) {
     fail(
@@ -79,7 +88,11 @@ async function build() {
 /** Runs a command, shows its output and keeps the end of it. */
 function run(command, args) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' });
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: process.platform === 'win32',
+    });
     let output = '';
     for (const [stream, target] of [
       [child.stdout, process.stdout],

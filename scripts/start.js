@@ -49,7 +49,7 @@ async function endGroup() {
     ['SIGINT', GROUP_GRACE_MS],
     ['SIGKILL', GROUP_GRACE_MS],
   ]) {
-    for (const end = Date.now() + graceMs; Date.now() < end; ) {
+    for (const end = Date.now() + graceMs; Date.now() < end;) {
       if (!signalGroup(0)) return;
       signalGroup(signal);
       await new Promise((resolve) => setTimeout(resolve, 100));

@@ -155,7 +155,9 @@ function usable(certificatePem: string, keyPem: string, keyFile: string, now: Da
     const certificate = new NodeCertificate(certificatePem);
     const from = Date.parse(certificate.validFrom);
     const to = Date.parse(certificate.validTo);
-    return certificate.checkPrivateKey(key) && from <= now.getTime() && to - now.getTime() >= RENEW_BEFORE_DAYS * DAY_MS;
+    return (
+      certificate.checkPrivateKey(key) && from <= now.getTime() && to - now.getTime() >= RENEW_BEFORE_DAYS * DAY_MS
+    );
   } catch {
     return false;
   }

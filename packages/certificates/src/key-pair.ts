@@ -1,4 +1,11 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, type webcrypto } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  type webcrypto,
+} from 'node:crypto';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' };
 
@@ -42,5 +49,7 @@ export function toCryptoKeyPair(privateKey: KeyObject): webcrypto.CryptoKeyPair 
 /** Lower-case hex SHA-256 of the key's SubjectPublicKeyInfo (DER): what peers and agents pin. */
 export function fingerprintOf(key: KeyObject): string {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
-  return createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex');
+  return createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
 }

@@ -63,7 +63,12 @@ test('loadOrCreateNodeIdentity() fails with the path when the folder cannot be m
 test('loadOrCreateNodeIdentity() certificates serve both ends of a mutual TLS connection', async () => {
   const a = await loadOrCreateNodeIdentity(join(dir, 'a'));
   const b = await loadOrCreateNodeIdentity(join(dir, 'b'));
-  const server = createServer({ key: a.privateKeyPem, cert: a.certificatePem, ca: [b.certificatePem], requestCert: true });
+  const server = createServer({
+    key: a.privateKeyPem,
+    cert: a.certificatePem,
+    ca: [b.certificatePem],
+    requestCert: true,
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

@@ -9,7 +9,9 @@ export async function checkPorts(ports: [port: number, use: string][], portBase:
   const bad = results.filter(({ code }) => code !== null);
   if (bad.length === 0) return;
   const lines = bad.map(({ port, use, code }) =>
-    code === 'EACCES' ? `Port ${port} (${use}) may not be used by this user.` : `Port ${port} (${use}) is taken by another program.`,
+    code === 'EACCES'
+      ? `Port ${port} (${use}) may not be used by this user.`
+      : `Port ${port} (${use}) is taken by another program.`,
   );
   throw new StackError(
     `${lines.join('\n')}\nEnd that program, or set TUNNOX_PORT_BASE (now ${portBase}) to the start of another block of ports, such as ${otherBase(portBase)}.`,

@@ -88,7 +88,9 @@ export class Child {
   }
 
   failure(what: string): StackError {
-    return new StackError(`${this.name} ${what}. Its last lines (all of them: ${this.#logPath}):\n${this.#tail.join('\n')}`);
+    return new StackError(
+      `${this.name} ${what}. Its last lines (all of them: ${this.#logPath}):\n${this.#tail.join('\n')}`,
+    );
   }
 
   /** Asks the process to end, kills it after `graceMs`. */

@@ -50,7 +50,9 @@ export class ControlPlane {
     const { databaseUrl, redis } = options;
     this.#neon = new NeonGateway(deps, { host: HOST, port: options.neonGatewayPort, databaseUrl });
     this.#upstash =
-      redis?.kind === 'gateway' ? new UpstashGateway(deps, { host: HOST, port: options.upstashGatewayPort, ...redis }) : null;
+      redis?.kind === 'gateway'
+        ? new UpstashGateway(deps, { host: HOST, port: options.upstashGatewayPort, ...redis })
+        : null;
   }
 
   get apiUrl(): string {

@@ -58,7 +58,10 @@ test('Keeper starts a part again some time after it has ended', async () => {
   assert.equal(parts.length, 1);
   mock.timers.tick(1);
   await settle();
-  assert.deepEqual(started, parts.map(({ pid }) => pid));
+  assert.deepEqual(
+    started,
+    parts.map(({ pid }) => pid),
+  );
   assert.equal(parts.length, 2);
   assert.deepEqual(lines, ['Relay 1 has ended: it is started again in 5 s', 'Relay 1 is back']);
   await keeper.stop();

@@ -91,7 +91,11 @@ async function ensureJoinToken(
     const valid = await operator.joinTokens();
     if (valid.some(({ token_id }) => token_id === saved.token_id)) return saved;
   }
-  const { token_id, join_token } = await operator.createJoinToken({ name: 'npm start', uses: null, expires_in_s: null });
+  const { token_id, join_token } = await operator.createJoinToken({
+    name: 'npm start',
+    uses: null,
+    expires_in_s: null,
+  });
   return { token_id, join_token };
 }
 

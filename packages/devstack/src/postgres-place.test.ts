@@ -30,20 +30,28 @@ test('placePostgres() leaves everything in place for an ordinary user', async ()
   assert.deepEqual(place, { binaries, dir, runAs: { kind: 'self' } });
 });
 
-test('placePostgres() moves data and binaries out of a closed folder for root, and finds them again', { skip: !asRoot && 'only root can give files away' }, async () => {
-  const place = await placePostgres(binaries, dir, deps);
-  assert.equal(place.runAs.kind, 'user');
-  for (const path of [place.dir, place.binaries.postgres, place.binaries.initdb]) {
-    assert.ok(path.startsWith(`${deps.sharedDir}/`), path);
-  }
-  const { uid, mode } = await stat(place.dir);
-  assert.ok(uid > 0);
-  assert.equal(mode & 0o777, 0o700);
-  assert.deepEqual(await placePostgres(binaries, dir, deps), place);
-});
+test(
+  'placePostgres() moves data and binaries out of a closed folder for root, and finds them again',
+  { skip: !asRoot && 'only root can give files away' },
+  async () => {
+    const place = await placePostgres(binaries, dir, deps);
+    assert.equal(place.runAs.kind, 'user');
+    for (const path of [place.dir, place.binaries.postgres, place.binaries.initdb]) {
+      assert.ok(path.startsWith(`${deps.sharedDir}/`), path);
+    }
+    const { uid, mode } = await stat(place.dir);
+    assert.ok(uid > 0);
+    assert.equal(mode & 0o777, 0o700);
+    assert.deepEqual(await placePostgres(binaries, dir, deps), place);
+  },
+);
 
-test('placePostgres() takes a new place when the folder was removed', { skip: !asRoot && 'only root can give files away' }, async () => {
-  const before = await placePostgres(binaries, dir, deps);
-  await rm(dir, { recursive: true });
-  assert.notEqual((await placePostgres(binaries, dir, deps)).dir, before.dir);
-});
+test(
+  'placePostgres() takes a new place when the folder was removed',
+  { skip: !asRoot && 'only root can give files away' },
+  async () => {
+    const before = await placePostgres(binaries, dir, deps);
+    await rm(dir, { recursive: true });
+    assert.notEqual((await placePostgres(binaries, dir, deps)).dir, before.dir);
+  },
+);

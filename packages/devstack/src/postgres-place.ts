@@ -3,7 +3,15 @@ import { cp, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createFileOnce, readTextFile } from '@tunnox/certificates/key-files';
 import type { PostgresBinaries } from './postgres-binaries.ts';
-import { chooseRunAs, dataOwner, firstClosedFolder, giveTo, type RunAs, type RunAsDeps, systemRunAsDeps } from './run-as.ts';
+import {
+  chooseRunAs,
+  dataOwner,
+  firstClosedFolder,
+  giveTo,
+  type RunAs,
+  type RunAsDeps,
+  systemRunAsDeps,
+} from './run-as.ts';
 
 /** Where Postgres runs from and keeps its data, and as whom. */
 export interface PostgresPlace {
@@ -50,7 +58,8 @@ export async function placePostgres(
 }
 
 async function createOrReadLocation(file: string): Promise<string> {
-  const text = (await readTextFile(file)) ?? (await createFileOnce(file, `data-${randomBytes(6).toString('hex')}\n`, 0o600));
+  const text =
+    (await readTextFile(file)) ?? (await createFileOnce(file, `data-${randomBytes(6).toString('hex')}\n`, 0o600));
   const name = text.trim();
   if (!/^data-[0-9a-f]{12}$/.test(name)) throw new Error(`Cannot find the database: ${file} is damaged`);
   return name;

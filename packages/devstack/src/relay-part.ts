@@ -56,7 +56,10 @@ export async function startRelay(options: RelayPartOptions): Promise<Running> {
   const started = new AbortController();
   try {
     const ready = poll(() => answers(`http://${HOST}:${ports.metrics}/readyz`, 200), started.signal);
-    await child.waitUntil(ready.then(() => {}), START_TIMEOUT_MS);
+    await child.waitUntil(
+      ready.then(() => {}),
+      START_TIMEOUT_MS,
+    );
   } catch (error) {
     await child.stop(STOP_GRACE_MS);
     throw error;

@@ -60,7 +60,11 @@ export function parseStackConfig(environment: NodeJS.ProcessEnv, cwd: string): S
   };
 }
 
-function chooseRedis(redisUrl: string | undefined, upstashUrl: string | undefined, token: string | undefined): RedisChoice {
+function chooseRedis(
+  redisUrl: string | undefined,
+  upstashUrl: string | undefined,
+  token: string | undefined,
+): RedisChoice {
   if (redisUrl !== undefined) return { kind: 'plain', redisUrl };
   if (upstashUrl !== undefined && token !== undefined) return { kind: 'upstash', url: upstashUrl, token };
   return { kind: 'none' };

@@ -8,7 +8,9 @@ export function explainFileError(error: unknown, home: string): unknown {
   switch (causeCode(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
-      return new StackError(`The disk is full: free some space where ${home} is, or set TUNNOX_HOME to another folder.`);
+      return new StackError(
+        `The disk is full: free some space where ${home} is, or set TUNNOX_HOME to another folder.`,
+      );
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

@@ -59,7 +59,10 @@ export class WorkerRuntime {
             env: {
               ...Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, { type: 'text', value }])),
               ...Object.fromEntries(
-                objects.map(([name, exportName]) => [name, { type: 'durable-object', worker: bundle.name, exportName }]),
+                objects.map(([name, exportName]) => [
+                  name,
+                  { type: 'durable-object', worker: bundle.name, exportName },
+                ]),
               ),
             },
             exports: Object.fromEntries(

@@ -39,7 +39,8 @@ export class GatewayServer {
   /** `http://host:port` of the running server. */
   get url(): string {
     const address = this.#server?.address() as AddressInfo | null | undefined;
-    if (address === null || address === undefined) throw new Error('Cannot name the address: the gateway is not started');
+    if (address === null || address === undefined)
+      throw new Error('Cannot name the address: the gateway is not started');
     const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
     return `http://${host}:${address.port}`;
   }

@@ -68,7 +68,13 @@ describe('NeonGateway with the Neon client', () => {
     ]);
     assert.equal(result.rowCount, 2);
     assert.equal(result.command, 'INSERT');
-    assert.deepEqual(result.fields.map(({ name, dataTypeID }) => [name, dataTypeID]), [['id', 23], ['name', 25]]);
+    assert.deepEqual(
+      result.fields.map(({ name, dataTypeID }) => [name, dataTypeID]),
+      [
+        ['id', 23],
+        ['name', 25],
+      ],
+    );
   });
 
   test('keeps two columns of one name apart in array mode', async () => {
@@ -116,10 +122,9 @@ describe('NeonGateway with the Neon client', () => {
     const all = { isolationLevel: 'Serializable', readOnly: true, deferrable: true } as const;
     const results = await sql.transaction([settings], all);
     assert.deepEqual(results[0]?.[0], { isolation: 'serializable', read_only: 'on', deferrable: 'on' });
-    await assert.rejects(
-      sql.transaction([sql`INSERT INTO item VALUES (1, 'a')`], { readOnly: true }),
-      { code: '25006' },
-    );
+    await assert.rejects(sql.transaction([sql`INSERT INTO item VALUES (1, 'a')`], { readOnly: true }), {
+      code: '25006',
+    });
   });
 
   test('serves a Pool that queries by fetch', async () => {
@@ -160,7 +165,10 @@ describe('NeonGateway with the Neon client', () => {
   test('lets more callers wait than it has connections', async () => {
     const sql = neon(url);
     const rows = await Promise.all(Array.from({ length: 50 }, (_, n) => sql`SELECT ${n}::int AS n`));
-    assert.deepEqual(rows.map(([row]) => row?.['n']), Array.from({ length: 50 }, (_, n) => n));
+    assert.deepEqual(
+      rows.map(([row]) => row?.['n']),
+      Array.from({ length: 50 }, (_, n) => n),
+    );
   });
 
   test('answers 503 while Postgres is away and serves again when it is back', async () => {
@@ -173,7 +181,8 @@ describe('NeonGateway with the Neon client', () => {
 
 describe('NeonGateway over plain HTTP', () => {
   test('gives JSON values and objects unless raw text and arrays are asked for', async () => {
-    const query = "SELECT 1 AS n, true AS b, '{\"a\":1}'::json AS j, 'NaN'::float8 AS nan, 10000000000 AS big, NULL AS x";
+    const query =
+      "SELECT 1 AS n, true AS b, '{\"a\":1}'::json AS j, 'NaN'::float8 AS nan, 10000000000 AS big, NULL AS x";
     const plain = (await (await post({ query })).json()) as { rows: unknown };
     assert.deepEqual(plain.rows, [{ n: 1, b: true, j: { a: 1 }, nan: 'NaN', big: '10000000000', x: null }]);
     const headers = { 'neon-raw-text-output': 'true', 'neon-array-mode': 'true' };

@@ -33,7 +33,9 @@ const KEEPS_SESSION = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'MERGE'])
 
 type TextResult = QueryArrayResult<(string | null)[]>;
 
-const rawText: CustomTypesConfig = { getTypeParser: (() => (text: string) => text) as CustomTypesConfig['getTypeParser'] };
+const rawText: CustomTypesConfig = {
+  getTypeParser: (() => (text: string) => text) as CustomTypesConfig['getTypeParser'],
+};
 
 /**
  * Neon's SQL over HTTP in front of a plain Postgres: `POST /sql` with one query or the queries of a transaction, as
@@ -50,7 +52,8 @@ export class NeonGateway {
   #pool: Pool | undefined;
 
   constructor(deps: NeonGatewayDeps, options: NeonGatewayOptions) {
-    if (credentialOf(options.databaseUrl) === '') throw new Error('Cannot use databaseUrl: it must be a postgresql:// URL');
+    if (credentialOf(options.databaseUrl) === '')
+      throw new Error('Cannot use databaseUrl: it must be a postgresql:// URL');
     this.#deps = deps;
     this.#options = options;
     this.#server = new GatewayServer((request, body) => this.#answer(request, body), {
@@ -124,7 +127,7 @@ export class NeonGateway {
       }
       const results = await transaction(client, request.begin, request.queries);
       reusable = results.every(({ result }) => KEEPS_SESSION.has(result.command));
-      return { results: results.map(({ result, query }) => toNeonResult(result, query, request.rawText)) };
+      return { results: results.map((one) => toNeonResult(one.result, one.query, request.rawText)) };
     } catch (error) {
       reusable = toNeonErrorAnswer(error).status === 400;
       throw error;

@@ -66,7 +66,9 @@ function beginStatement(header: (name: string) => string | undefined): string {
   const isolation = header('neon-batch-isolation-level');
   if (isolation !== undefined) {
     if (!Object.hasOwn(ISOLATION_LEVELS, isolation)) {
-      throw new NeonRequestError(`Neon-Batch-Isolation-Level must be one of ${Object.keys(ISOLATION_LEVELS).join(', ')}`);
+      throw new NeonRequestError(
+        `Neon-Batch-Isolation-Level must be one of ${Object.keys(ISOLATION_LEVELS).join(', ')}`,
+      );
     }
     statement += ` ISOLATION LEVEL ${ISOLATION_LEVELS[isolation as keyof typeof ISOLATION_LEVELS]}`;
   }

@@ -5,7 +5,15 @@ import type { NeonQuery } from './neon-request.ts';
 export interface NeonResult {
   command: string;
   rowCount: number | null;
-  fields: { name: string; tableID: number; columnID: number; dataTypeID: number; dataTypeSize: number; dataTypeModifier: number; format: string }[];
+  fields: {
+    name: string;
+    tableID: number;
+    columnID: number;
+    dataTypeID: number;
+    dataTypeSize: number;
+    dataTypeModifier: number;
+    format: string;
+  }[];
   rows: unknown[];
   rowAsArray: boolean;
 }
@@ -23,7 +31,11 @@ const JSON_READERS: Readonly<Record<number, (text: string) => unknown>> = {
 };
 
 /** @param result Rows as arrays of Postgres' text output. */
-export function toNeonResult(result: QueryArrayResult<(string | null)[]>, query: NeonQuery, rawText: boolean): NeonResult {
+export function toNeonResult(
+  result: QueryArrayResult<(string | null)[]>,
+  query: NeonQuery,
+  rawText: boolean,
+): NeonResult {
   const readers = result.fields.map(({ dataTypeID }) => (rawText ? undefined : JSON_READERS[dataTypeID]));
   const values = result.rows.map((row) =>
     row.map((text, column) => (text === null ? null : (readers[column]?.(text) ?? text))),

@@ -75,7 +75,13 @@ describe('UpstashGateway', { skip: needs('redis-server') }, () => {
 
   test('carries out a transaction as one, and none of it when a command is malformed', async () => {
     assert.deepEqual(await redis.multi().incr('n').incr('n').exec(), [1, 2]);
-    const response = await post('/multi-exec', JSON.stringify([['INCR', 'n'], ['SET', 'only-a-key']]));
+    const response = await post(
+      '/multi-exec',
+      JSON.stringify([
+        ['INCR', 'n'],
+        ['SET', 'only-a-key'],
+      ]),
+    );
     assert.equal(response.status, 400);
     assert.match(((await response.json()) as { error: string }).error, /^ERR wrong number of arguments for 'set'/);
     assert.equal(await redis.get('n'), 2);
@@ -137,10 +143,19 @@ describe('UpstashGateway', { skip: needs('redis-server') }, () => {
 });
 
 test('UpstashGateway start() and stop() may be called twice, without a Redis', async () => {
-  const gateway = new UpstashGateway(deps, { host: '127.0.0.1', port: 0, redisUrl: 'redis://127.0.0.1:1', token: TOKEN });
+  const gateway = new UpstashGateway(deps, {
+    host: '127.0.0.1',
+    port: 0,
+    redisUrl: 'redis://127.0.0.1:1',
+    token: TOKEN,
+  });
   await gateway.start();
   await gateway.start();
-  const response = await fetch(gateway.url, { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` }, body: '["PING"]' });
+  const response = await fetch(gateway.url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${TOKEN}` },
+    body: '["PING"]',
+  });
   assert.equal(response.status, 503);
   await gateway.stop();
   await gateway.stop();

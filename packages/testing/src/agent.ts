@@ -50,7 +50,10 @@ export async function startAgent(
   apiKey?: string,
   env: Record<string, string> = {},
 ): Promise<AgentProcess> {
-  const person = createHash('sha256').update(apiKey ?? 'anonymous').digest('hex').slice(0, 12);
+  const person = createHash('sha256')
+    .update(apiKey ?? 'anonymous')
+    .digest('hex')
+    .slice(0, 12);
   const child = spawn(process.execPath, [TUNNOX, ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {

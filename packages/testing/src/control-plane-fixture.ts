@@ -60,7 +60,11 @@ export async function startControlPlane(options: ControlPlaneFixtureOptions = {}
     if (controlPlane !== undefined) return;
     const log = { warn: (fields: object, message: string) => logs.push(`${message} ${describe(fields)}`) };
     controlPlane = new ControlPlane(
-      { log, onWorkerLog: options.onWorkerLog ?? ((line) => logs.push(line)), onRuntimeStarted: (pid) => workerds.push(pid) },
+      {
+        log,
+        onWorkerLog: options.onWorkerLog ?? ((line) => logs.push(line)),
+        onRuntimeStarted: (pid) => workerds.push(pid),
+      },
       {
         apiPort,
         neonGatewayPort: 0,

@@ -59,7 +59,9 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
   const portBase = options.portBase ?? (await freePortBlock(BLOCK_SIZE));
   await mkdir(home, { recursive: true });
   const env: NodeJS.ProcessEnv = {
-    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:TUNNOX_|REDIS_URL|UPSTASH_|npm_)/.test(name))),
+    ...Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !/^(?:TUNNOX_|REDIS_URL|UPSTASH_|npm_)/.test(name)),
+    ),
     ...options.env,
     TUNNOX_HOME: home,
     TUNNOX_PORT_BASE: String(portBase),
@@ -166,7 +168,10 @@ async function ready(starter: ChildProcess, output: string[], exited: Promise<un
       if (line.startsWith('Tunnox is ready')) resolve();
     });
   }
-  const timer = setTimeout(() => reject(new Error(`The platform was not ready in time:\n${output.join('\n')}`)), START_TIMEOUT_MS);
+  const timer = setTimeout(
+    () => reject(new Error(`The platform was not ready in time:\n${output.join('\n')}`)),
+    START_TIMEOUT_MS,
+  );
   void exited.then(() => reject(new Error(`The platform did not start:\n${output.join('\n')}`)));
   try {
     await promise;
