@@ -58,7 +58,11 @@ export interface LiveParts {
   /** `/relay/v1` */
   relayRoutes: Hono;
   /** `/agent/v1` */
-  agentRoutes(services: { clients: ClientService; authenticator: Authenticator; requestId: (c: Context) => string }): Hono;
+  agentRoutes(services: {
+    clients: ClientService;
+    authenticator: Authenticator;
+    requestId: (c: Context) => string;
+  }): Hono;
   /** What the cron trigger runs. */
   sweep(): Promise<void>;
 }

@@ -88,12 +88,12 @@ export class FakeRelay {
   /** Opens the session; acknowledges what arrives unless told otherwise. */
   async open(lastSeq = this.lastSeq): Promise<void> {
     const query = new URLSearchParams({ incarnation: this.registration.incarnation, last_seq: String(lastSeq) });
-    const socket = new WebSocket(`${this.#apiUrl.replace('http', 'ws')}/relay/v1/session?${query}`, {
+    const socket = new WebSocket(`${this.#apiUrl.replace('http', 'ws')}/relay/v1/session?${query.toString()}`, {
       headers: this.#authorization(),
     });
     this.#socket = socket;
     this.#closed = once(socket, 'close').then(([code]) => code as number);
-    socket.on('message', (data) => this.#receive(String(data)));
+    socket.on('message', (data: Buffer) => this.#receive(data.toString()));
     await once(socket, 'open');
   }
 
@@ -169,7 +169,7 @@ export class FakeRelay {
   }
 
   async lookup(endpoint: string): Promise<LookupAnswer> {
-    const response = await this.call(`/lookup?${new URLSearchParams({ endpoint })}`);
+    const response = await this.call(`/lookup?endpoint=${encodeURIComponent(endpoint)}`);
     assert.equal(response.status, 200, await response.clone().text());
     return lookupAnswerSchema.parse(await response.json());
   }

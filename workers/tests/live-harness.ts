@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type AgentSession, agentSessionSchema } from '@tunnox/domain/agent-api';
-import { type ControlPlaneFixture, type ControlPlaneFixtureOptions, startControlPlane } from '@tunnox/testing/control-plane-fixture';
+import {
+  type ControlPlaneFixture,
+  type ControlPlaneFixtureOptions,
+  startControlPlane,
+} from '@tunnox/testing/control-plane-fixture';
 import pg from 'pg';
 import { FakeRelay } from './fake-relay.ts';
 

@@ -43,7 +43,10 @@ describe('live state', () => {
       const policy = (result as { policy: ClientPolicy }).policy;
       assert.equal(policy.user_id, user_id);
       assert.equal(policy.generation, 1);
-      assert.deepEqual(policy.bindings.map((binding) => binding.endpoint), [host]);
+      assert.deepEqual(
+        policy.bindings.map((binding) => binding.endpoint),
+        [host],
+      );
       assert.equal(policy.limits.bandwidth_bytes_per_s, 100 * 2 ** 20);
     });
 
@@ -74,7 +77,10 @@ describe('live state', () => {
       const answer = await two.lookup(host);
       assert.equal(answer.found && answer.upstreams[0]?.node?.node_id, two.nodeId);
       const [announced] = await one.attach({ ...older, mode: 'announce' });
-      assert.deepEqual([announced?.outcome, announced?.outcome === 'refused' && announced.code], ['refused', 'replaced']);
+      assert.deepEqual(
+        [announced?.outcome, announced?.outcome === 'refused' && announced.code],
+        ['refused', 'replaced'],
+      );
     });
 
     test('leaves exactly one holder when processes race over two relays', async () => {
@@ -98,7 +104,11 @@ describe('live state', () => {
       const rotated = await live.session(tenant);
       await live.api('PUT', `/clients/${client_id}`, { enabled: false });
       await live.api('POST', `/clients/${rotated.client_id}/rotate-code`);
-      const results = await one.attach(agentOf(999_999_998), agentOf(client_id, { generation: 9 }), agentOf(rotated.client_id));
+      const results = await one.attach(
+        agentOf(999_999_998),
+        agentOf(client_id, { generation: 9 }),
+        agentOf(rotated.client_id),
+      );
       assert.deepEqual(
         results.map((result) => result.outcome === 'refused' && result.code),
         ['deleted', 'disabled', 'stale_ticket'],
@@ -138,7 +148,9 @@ describe('live state', () => {
         tenant.apiKey,
       );
       const { policy } = await two.receive('policy', (message) => message.policy.client_id === source.client_id);
-      const problems = [{ binding_id: policy.bindings[0]!.binding_id, code: 'port_in_use', message: 'Port 5432 is in use' }];
+      const problems = [
+        { binding_id: policy.bindings[0]!.binding_id, code: 'port_in_use', message: 'Port 5432 is in use' },
+      ];
       two.send({ type: 'config_applied', client_id: source.client_id, version: policy.config_version, problems });
       const { delivery, mapping_id } = await creating;
       const states = new Map(delivery.map((one) => [one.client_id, one.state]));
@@ -248,7 +260,15 @@ describe('live state', () => {
       const before = (await files()).filter((name) => name.includes('DomainRoute')).length;
       assert.ok(before > 0, 'objects of existing names are there');
       const names = Array.from({ length: 500 }, (_, index) => `scan-${index}.${live.plane.baseDomain}`);
-      for (const shape of ['tcp:default:1', 'mapping:1', 'mapping:99999999', 'a:b:c:d', 'x'.repeat(253), '::', 'mapping:01']) {
+      for (const shape of [
+        'tcp:default:1',
+        'mapping:1',
+        'mapping:99999999',
+        'a:b:c:d',
+        'x'.repeat(253),
+        '::',
+        'mapping:01',
+      ]) {
         names.push(shape);
       }
       const answers = await Promise.all(names.map((name) => one.lookup(name)));
@@ -267,7 +287,14 @@ describe('live state', () => {
         { client_id, target_host: '127.0.0.1', target_port: 80 },
         other.apiKey,
       );
-      const entry = { binding_id: `domain:${domain_id}`, client_id, user_id: other.userId, bytes_in: 10, bytes_out: 90, connections: 1 };
+      const entry = {
+        binding_id: `domain:${domain_id}`,
+        client_id,
+        user_id: other.userId,
+        bytes_in: 10,
+        bytes_out: 90,
+        connections: 1,
+      };
       const report = { incarnation: one.registration.incarnation, sequence: 1, entries: [entry, entry] };
       const answers = await Promise.all([1, 2, 3].map(() => one.call('/usage', { body: report })));
       for (const answer of answers) {
@@ -275,18 +302,40 @@ describe('live state', () => {
           allowances: [{ user_id: other.userId, traffic_remaining_bytes: 2 ** 30 - 200 }],
         });
       }
-      const [usage] = await live.sql('select bytes_in::int, bytes_out::int, connections::int from usage_monthly where user_id = $1', other.userId);
+      const [usage] = await live.sql(
+        'select bytes_in::int, bytes_out::int, connections::int from usage_monthly where user_id = $1',
+        other.userId,
+      );
       assert.deepEqual(usage, { bytes_in: 20, bytes_out: 180, connections: 2 });
-      const [domain] = await live.sql('select total_bytes_out::int as out from http_domain_mappings where id = $1', domain_id);
+      const [domain] = await live.sql(
+        'select total_bytes_out::int as out from http_domain_mappings where id = $1',
+        domain_id,
+      );
       assert.deepEqual(domain, { out: 180 });
     });
 
     test('takes counts of what is deleted meanwhile, and of nobody', async () => {
       const entries = [
-        { binding_id: 'mapping:99999', client_id: 600_000_001, user_id: 999_999_999, bytes_in: 1, bytes_out: 1, connections: 1 },
-        { binding_id: 'domain:99999', client_id: 200_000_001, user_id: null, bytes_in: 1, bytes_out: 1, connections: 1 },
+        {
+          binding_id: 'mapping:99999',
+          client_id: 600_000_001,
+          user_id: 999_999_999,
+          bytes_in: 1,
+          bytes_out: 1,
+          connections: 1,
+        },
+        {
+          binding_id: 'domain:99999',
+          client_id: 200_000_001,
+          user_id: null,
+          bytes_in: 1,
+          bytes_out: 1,
+          connections: 1,
+        },
       ];
-      const response = await one.call('/usage', { body: { incarnation: one.registration.incarnation, sequence: 2, entries } });
+      const response = await one.call('/usage', {
+        body: { incarnation: one.registration.incarnation, sequence: 2, entries },
+      });
       assert.deepEqual(await response.json(), { allowances: [] });
       const empty = { incarnation: one.registration.incarnation, sequence: 3, entries: [] };
       assert.equal((await one.call('/usage', { body: empty })).status, 200);
@@ -374,7 +423,10 @@ describe('live state', () => {
       );
       await one.attach(agentOf(made.client_id));
       assert.equal((await two.lookup(domain.full_domain)).found, true);
-      await live.sql(`update clients set expires_at = now() - interval '1 second' where client_id = $1`, made.client_id);
+      await live.sql(
+        `update clients set expires_at = now() - interval '1 second' where client_id = $1`,
+        made.client_id,
+      );
       await live.plane.runScheduled();
       assert.equal((await one.receive('close_client', (order) => order.client_id === made.client_id)).code, 'deleted');
       assert.equal((await two.lookup(domain.full_domain)).found, false);

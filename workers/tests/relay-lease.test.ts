@@ -93,7 +93,10 @@ describe('relay lease and messages', () => {
     beat(t, frozen);
     await frozen.receive('resync');
     const results = await frozen.attach({ ...moved.agent, mode: 'announce' }, { ...stayed.agent, mode: 'announce' });
-    assert.deepEqual(results.map((result) => result.outcome), ['refused', 'accepted']);
+    assert.deepEqual(
+      results.map((result) => result.outcome),
+      ['refused', 'accepted'],
+    );
     await frozen.detach(moved.agent);
     assert.equal(await placeOf(other, moved.host), other.nodeId);
     assert.equal(await placeOf(other, stayed.host), frozen.nodeId);

@@ -12,7 +12,8 @@ describe('relay registration', () => {
   after(() => live?.stop());
 
   const newRelay = () => new FakeRelay(live.plane.apiUrl);
-  const codeOf = async (response: Response) => `${response.status} ${((await response.json()) as { code: string }).code}`;
+  const codeOf = async (response: Response) =>
+    `${response.status} ${((await response.json()) as { code: string }).code}`;
 
   test('gives a new key an id for a join token, once for a token of one use', async () => {
     const join_token = await live.joinToken(1);
@@ -37,7 +38,9 @@ describe('relay registration', () => {
     const answers = await Promise.all(relays.map((relay) => relay.tryRegister({ join_token })));
     assert.equal(answers.filter((answer) => answer.status === 200).length, 3);
     const ids = await Promise.all(
-      answers.filter((answer) => answer.status === 200).map(async (answer) => ((await answer.json()) as { node_id: string }).node_id),
+      answers
+        .filter((answer) => answer.status === 200)
+        .map(async (answer) => ((await answer.json()) as { node_id: string }).node_id),
     );
     assert.equal(new Set(ids).size, 3);
   });
@@ -89,7 +92,7 @@ describe('relay registration', () => {
     assert.equal(await codeOf(await relay.tryRegister({ assertion: misdirected })), '401 unauthenticated');
     assert.equal(await codeOf(await relay.tryRegister({ assertion: 'a.b.c' })), '401 unauthenticated');
 
-    const late = await relay.tryRegister({ assertion: await relay.assertion({ iat: Date.now() / 1000 - 3600 | 0 }) });
+    const late = await relay.tryRegister({ assertion: await relay.assertion({ iat: (Date.now() / 1000 - 3600) | 0 }) });
     const problem = (await late.json()) as { code: string; detail: string };
     assert.equal(late.status, 401);
     assert.equal(problem.code, 'clock_skew');
@@ -122,8 +125,10 @@ describe('relay registration', () => {
 
   test('opens a session only for a WebSocket of the current incarnation', async () => {
     const relay = await live.relay();
-    const query = new URLSearchParams({ incarnation: relay.registration.incarnation });
-    assert.equal(await codeOf(await relay.call(`/session?${query}`)), '426 protocol_unsupported');
+    assert.equal(
+      await codeOf(await relay.call(`/session?incarnation=${relay.registration.incarnation}`)),
+      '426 protocol_unsupported',
+    );
     await relay.ping();
     await relay.open();
     await relay.ping();

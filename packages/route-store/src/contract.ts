@@ -16,7 +16,11 @@ const EARLIER = '01J00000000000000000000000';
 const LATER = '01K00000000000000000000000';
 
 /** What every implementation of {@link RouteStore} guarantees. Keys are random: the store need not be empty. */
-export function routeStoreContract(name: string, setUp: () => Promise<ContractSetup>, skip: string | false = false): void {
+export function routeStoreContract(
+  name: string,
+  setUp: () => Promise<ContractSetup>,
+  skip: string | false = false,
+): void {
   describe(`${name}: RouteStore`, { skip }, () => {
     let setup: ContractSetup;
     let store: RouteStore;
@@ -73,8 +77,14 @@ export function routeStoreContract(name: string, setUp: () => Promise<ContractSe
       const clientId = randomClient();
       const presence = makePresence(clientId, randomNode(), LATER);
       assert.equal(await store.putPresence(clientId, { generation: 2, order: 1_900_000_000_000, presence }), true);
-      assert.equal(await store.putPresence(clientId, { generation: 1, order: 1_900_000_000_009, presence: null }), false);
-      assert.equal(await store.putPresence(clientId, { generation: 2, order: 1_899_999_999_999, presence: null }), false);
+      assert.equal(
+        await store.putPresence(clientId, { generation: 1, order: 1_900_000_000_009, presence: null }),
+        false,
+      );
+      assert.equal(
+        await store.putPresence(clientId, { generation: 2, order: 1_899_999_999_999, presence: null }),
+        false,
+      );
       assert.deepEqual(await store.getPresence(clientId), { generation: 2, order: 1_900_000_000_000, presence });
       assert.equal(await store.putPresence(clientId, { generation: 3, order: 1, presence: null }), true);
       assert.deepEqual(await store.getPresence(clientId), { generation: 3, order: 1, presence: null });

@@ -1,5 +1,10 @@
 import { Redis } from '@upstash/redis/cloudflare';
-import { type RedisCommands, RedisRouteStore, type RedisRouteStoreOptions, type ResolveReply } from './redis-route-store.ts';
+import {
+  type RedisCommands,
+  RedisRouteStore,
+  type RedisRouteStoreOptions,
+  type ResolveReply,
+} from './redis-route-store.ts';
 import { PUT_SCRIPT, RESOLVE_SCRIPT } from './redis-scripts.ts';
 import type { RouteStore } from './route-store.ts';
 

@@ -1,9 +1,21 @@
 import type { CloseCode } from '@tunnox/domain/relay-api';
 import type { RouteRecord, RouteStore } from '@tunnox/route-store/route-store';
-import type { ExpelEvent } from '../objects/attach-rule.ts';
 import { CLOSE_MESSAGES } from '../services/close-messages.ts';
-import type { OutboxRepository, OutboxRow, PresenceOwners, PushOutcome, RouteOwners } from '../services/live-ports.ts';
-import type { BindingRepository, ChangeDelivery, ClientStanding, Delivery, PolicyRepository } from '../services/ports.ts';
+import type {
+  ExpelEvent,
+  OutboxRepository,
+  OutboxRow,
+  PresenceOwners,
+  PushOutcome,
+  RouteOwners,
+} from '../services/live-ports.ts';
+import type {
+  BindingRepository,
+  ChangeDelivery,
+  ClientStanding,
+  Delivery,
+  PolicyRepository,
+} from '../services/ports.ts';
 
 export interface DeliveryDeps {
   outbox: OutboxRepository;

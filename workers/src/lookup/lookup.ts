@@ -71,10 +71,7 @@ async function locateClients(deps: LookupDeps, binding: Binding): Promise<Map<nu
 }
 
 /** Nodes on which the clients are, as far as they live. */
-async function locateNodes(
-  deps: LookupDeps,
-  places: Map<number, PresenceRecord>,
-): Promise<Map<string, NodeAddress>> {
+async function locateNodes(deps: LookupDeps, places: Map<number, PresenceRecord>): Promise<Map<string, NodeAddress>> {
   const wanted = new Map<string, { nodeId: string; incarnation: string }>();
   for (const { presence } of places.values()) {
     if (presence === null) continue;

@@ -34,6 +34,20 @@ test('allocateNode() frees the node that has been gone longest, after a day', ()
 });
 
 test('allocateNode() is exhausted when every node is here or was a day ago', () => {
-  assert.deepEqual(allocateNode(full(() => null), 'new', NOW), { kind: 'exhausted' });
-  assert.deepEqual(allocateNode(full(() => NOW - SEAT_KEPT_MS + 1), 'new', NOW), { kind: 'exhausted' });
+  assert.deepEqual(
+    allocateNode(
+      full(() => null),
+      'new',
+      NOW,
+    ),
+    { kind: 'exhausted' },
+  );
+  assert.deepEqual(
+    allocateNode(
+      full(() => NOW - SEAT_KEPT_MS + 1),
+      'new',
+      NOW,
+    ),
+    { kind: 'exhausted' },
+  );
 });

@@ -22,10 +22,9 @@ export function allocateNode(seats: NodeSeat[], fingerprint: string, nowMs: numb
     const nodeId = nodeIdOf(number);
     if (!taken.has(nodeId)) return { kind: 'new', node_id: nodeId, freed: null };
   }
-  let oldest: NodeSeat | null = null;
-  for (const seat of seats) {
-    if (seat.gone_since === null || nowMs - seat.gone_since < SEAT_KEPT_MS) continue;
-    if (oldest?.gone_since == null || seat.gone_since < oldest.gone_since) oldest = seat;
-  }
-  return oldest === null ? { kind: 'exhausted' } : { kind: 'new', node_id: oldest.node_id, freed: oldest };
+  const goneSince = (seat: NodeSeat): number => seat.gone_since ?? Number.POSITIVE_INFINITY;
+  const [oldest] = seats
+    .filter((seat) => goneSince(seat) <= nowMs - SEAT_KEPT_MS)
+    .sort((a, b) => goneSince(a) - goneSince(b));
+  return oldest === undefined ? { kind: 'exhausted' } : { kind: 'new', node_id: oldest.node_id, freed: oldest };
 }

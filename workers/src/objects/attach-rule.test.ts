@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { attach, type AttachEvent, detach, expel, NEVER_ATTACHED, type PresenceState } from './attach-rule.ts';
+import type { AttachEvent } from '../services/live-ports.ts';
+import { attach, detach, expel, NEVER_ATTACHED, type PresenceState } from './attach-rule.ts';
 
 const NOW = 1_800_000_000_000;
 const [I, J] = ['01J0000000000000000000000A', '01J0000000000000000000000B'] as const;

@@ -1,6 +1,7 @@
 import type { Presence } from '@tunnox/domain/presence';
 import type { CloseCode } from '@tunnox/domain/relay-api';
 import { CLOSE_MESSAGES } from '../services/close-messages.ts';
+import type { AttachEvent, DetachEvent, ExpelEvent } from '../services/live-ports.ts';
 
 /** What is remembered of one client's place in the cluster. */
 export interface PresenceState {
@@ -13,17 +14,6 @@ export interface PresenceState {
   ended: { instance_id: string; connect_seq: number } | null;
 }
 
-export interface AttachEvent {
-  client_id: number;
-  node_id: string;
-  incarnation: string;
-  instance_id: string;
-  connect_seq: number;
-  generation: number;
-  /** `attach`: the agent has just connected; `announce`: it is still there, which only compares. */
-  mode: 'attach' | 'announce';
-}
-
 export type AttachVerdict =
   | {
       kind: 'accepted';
@@ -32,20 +22,6 @@ export type AttachVerdict =
       replaced: Presence | null;
     }
   | { kind: 'refused'; code: CloseCode; message: string };
-
-export interface DetachEvent {
-  node_id: string;
-  incarnation: string;
-  instance_id: string;
-  connect_seq: number;
-}
-
-export interface ExpelEvent {
-  /** Sessions and tickets of a lower credential generation lose. */
-  generation: number;
-  /** Sessions that were attached up to this moment lose too, milliseconds since 1970; null: none. */
-  attachedUntilMs: number | null;
-}
 
 /** A client that was never attached. */
 export const NEVER_ATTACHED: PresenceState = { generation: 1, order: 0, presence: null, ended: null };

@@ -6,17 +6,15 @@ import type { PresenceRecord } from '@tunnox/route-store/route-store';
 import type { Env } from '../env.ts';
 import { relayNodeStub } from '../repositories/object-stubs.ts';
 import { CLOSE_MESSAGES } from '../services/close-messages.ts';
-import type { AttachReply, ConfigProblem, PushOutcome } from '../services/live-ports.ts';
-import {
-  attach,
-  type AttachEvent,
-  detach,
-  type DetachEvent,
-  expel,
-  type ExpelEvent,
-  NEVER_ATTACHED,
-  type PresenceState,
-} from './attach-rule.ts';
+import type {
+  AttachEvent,
+  AttachReply,
+  ConfigProblem,
+  DetachEvent,
+  ExpelEvent,
+  PushOutcome,
+} from '../services/live-ports.ts';
+import { attach, detach, expel, NEVER_ATTACHED, type PresenceState } from './attach-rule.ts';
 import { objectServices } from './object-services.ts';
 import { storedState, type StoredState } from './object-state.ts';
 import { mayFollow, outcomeOf } from './presence-push.ts';

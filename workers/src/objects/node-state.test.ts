@@ -12,7 +12,14 @@ const profile = {
   public_address: '2001:db8::1',
   internal_address: '10.0.0.1',
   ports: {
-    agent_tcp: 1, agent_ws: 2, http: 3, https: 4, bridge: 5, metrics: 6, public_from: 7, public_to: 8,
+    agent_tcp: 1,
+    agent_ws: 2,
+    http: 3,
+    https: 4,
+    bridge: 5,
+    metrics: 6,
+    public_from: 7,
+    public_to: 8,
   },
   version: '1',
 };

@@ -25,7 +25,9 @@ export function storedState<T>(storage: DurableObjectStorage, schemaVersion: num
       if (current === undefined) {
         const record = storage.kv.get<StoredRecord<T>>(KEY);
         if (record !== undefined && record.schema_version !== schemaVersion) {
-          throw new Error(`Cannot read an object's state of version ${record.schema_version}: this is ${schemaVersion}`);
+          throw new Error(
+            `Cannot read an object's state of version ${record.schema_version}: this is ${schemaVersion}`,
+          );
         }
         current = record?.state ?? initial;
       }

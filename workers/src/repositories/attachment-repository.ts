@@ -8,7 +8,9 @@ export function createAttachmentRepository(postgres: Postgres): AttachmentReposi
   return {
     async recordSeen(clientIds) {
       if (clientIds.length === 0) return;
-      await postgres.query(sql`update clients set last_seen_at = now() where client_id = any(${array(clientIds, 'bigint')})`);
+      await postgres.query(
+        sql`update clients set last_seen_at = now() where client_id = any(${array(clientIds, 'bigint')})`,
+      );
     },
     async recordApplied(clientId, version) {
       await postgres.query(sql`

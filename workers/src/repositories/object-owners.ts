@@ -39,7 +39,8 @@ export function createObjectOwners(env: Env): ObjectOwners {
         const url = new URL(request.url);
         url.search = new URLSearchParams({ incarnation, last_seq: String(lastSeq) }).toString();
         const response = await relayNodeStub(env, nodeId).fetch(new Request(url, request));
-        if (response.status === 401) throw new TunnoxError('unauthenticated', `Another run of ${nodeId} is registered now`);
+        if (response.status === 401)
+          throw new TunnoxError('unauthenticated', `Another run of ${nodeId} is registered now`);
         return response;
       },
     },

@@ -39,7 +39,8 @@ export function createOutboxRepository(postgres: Postgres): OutboxRepository {
       );
     },
     async markDelivered(ids) {
-      if (ids.length > 0) await postgres.query(sql`update outbox set delivered_at = now() where id = any(${array(ids, 'bigint')})`);
+      if (ids.length > 0)
+        await postgres.query(sql`update outbox set delivered_at = now() where id = any(${array(ids, 'bigint')})`);
     },
     async clientsOf(ids) {
       const rows = await postgres.query<{ client_id: number }>(sql`

@@ -119,7 +119,14 @@ export class AgentSessionService {
     };
     const { requestId } = origin;
     const after = { name: client.name, network };
-    const audit = { actorType: 'system', actorId: null, requestId, action: 'client.create', before: null, after } as const;
+    const audit = {
+      actorType: 'system',
+      actorId: null,
+      requestId,
+      action: 'client.create',
+      before: null,
+      after,
+    } as const;
     for (let tries = 0; tries < ID_TRIES_MAX; tries += 1) {
       const clientId = ANONYMOUS_CLIENT_ID_MIN + randomInteger(ANONYMOUS_CLIENT_ID_MAX - ANONYMOUS_CLIENT_ID_MIN + 1);
       const outcome = await this.#deps.anonymous.create({ ...client, clientId }, audit);

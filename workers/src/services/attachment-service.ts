@@ -97,7 +97,9 @@ export class AttachmentService {
       }
       return policies;
     } catch (error) {
-      const known = [...accepted].flatMap(([clientId, policy]) => (policy === null ? [] : [[clientId, policy] as const]));
+      const known = [...accepted].flatMap(([clientId, policy]) =>
+        policy === null ? [] : [[clientId, policy] as const],
+      );
       // Who has no policy must ask again later; then so does the whole batch.
       if (!isAway(error) || known.length < accepted.size) throw error;
       return new Map(known);
@@ -105,7 +107,11 @@ export class AttachmentService {
   }
 }
 
-function resultOf(client: AttachItem, reply: AttachReply | undefined, policies: Map<number, ClientPolicy>): AttachResult {
+function resultOf(
+  client: AttachItem,
+  reply: AttachReply | undefined,
+  policies: Map<number, ClientPolicy>,
+): AttachResult {
   const { client_id } = client;
   if (reply?.kind === 'refused') return { client_id, outcome: 'refused', code: reply.code, message: reply.message };
   const policy = policies.get(client_id);
@@ -114,7 +120,10 @@ function resultOf(client: AttachItem, reply: AttachReply | undefined, policies: 
   return { client_id, outcome: 'refused', code: 'disconnected', message: 'The client has just been changed.' };
 }
 
-function refusalOf(standing: ClientStanding | undefined, generation: number): (AttachReply & { kind: 'refused' }) | null {
+function refusalOf(
+  standing: ClientStanding | undefined,
+  generation: number,
+): (AttachReply & { kind: 'refused' }) | null {
   const code = refusalCode(standing, generation);
   return code === null ? null : { kind: 'refused', code, message: CLOSE_MESSAGES[code] };
 }

@@ -2,7 +2,6 @@ import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { NodeAddress } from '@tunnox/domain/presence';
 import type { CloseCode, Jwks, RegisterRequest, UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
 import type { PresenceRecord, RouteRecord } from '@tunnox/route-store/route-store';
-import type { AttachEvent, DetachEvent, ExpelEvent } from '../objects/attach-rule.ts';
 import type { AuditEntry } from './audit.ts';
 
 /** Ports of the services that deal with live state: the owners (Durable Objects) and what Postgres keeps for them. */
@@ -15,10 +14,37 @@ export interface RouteOwners {
   offer(endpoint: string, record: RouteRecord): Promise<RouteRecord>;
 }
 
+/** An agent session that a relay has. */
+export interface AttachEvent {
+  client_id: number;
+  node_id: string;
+  incarnation: string;
+  instance_id: string;
+  connect_seq: number;
+  generation: number;
+  /** `attach`: the agent has just connected; `announce`: it is still there, which only compares. */
+  mode: 'attach' | 'announce';
+}
+
+/** An agent session that has ended. */
+export interface DetachEvent {
+  node_id: string;
+  incarnation: string;
+  instance_id: string;
+  connect_seq: number;
+}
+
+/** A change that ends sessions. */
+export interface ExpelEvent {
+  /** Sessions and tickets of a lower credential generation lose. */
+  generation: number;
+  /** Sessions that were attached up to this moment lose too, milliseconds since 1970; null: none. */
+  attachedUntilMs: number | null;
+}
+
 export type AttachReply =
   /** `policy`: the one that was known last; null: none. */
-  | { kind: 'accepted'; policy: ClientPolicy | null }
-  | { kind: 'refused'; code: CloseCode; message: string };
+  { kind: 'accepted'; policy: ClientPolicy | null } | { kind: 'refused'; code: CloseCode; message: string };
 
 /** How far a pushed policy came, with what the agent could not do. */
 export interface PushOutcome {

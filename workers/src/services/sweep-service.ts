@@ -33,15 +33,15 @@ export async function runSweep(deps: SweepDeps, options: SweepOptions): Promise<
     },
     old: () => sweeps.removeOldRows(),
   };
-  let failure: unknown;
+  const failures: unknown[] = [];
   for (const [name, run] of Object.entries(parts)) {
     try {
       await run();
     } catch (error) {
-      failure ??= error;
+      failures.push(error);
       log.error({ err: String(error), part: name }, 'A part of the sweep failed');
     }
   }
   // The platform shows a failed run as such.
-  if (failure !== undefined) throw failure;
+  if (failures.length > 0) throw new AggregateError(failures, 'A part of the sweep failed');
 }
