@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { AgentApi } from '@tunnox/api-client/agent-api';
 import { ApiCaller } from '@tunnox/api-client/api-caller';
 import type { HttpTransport } from '@tunnox/api-client/http-transport';
@@ -38,6 +39,8 @@ export interface AgentDeps {
   /** For calls to the control plane; `fetch` if absent. */
   httpTransport?: HttpTransport;
   clock?: Clock;
+  /** Milliseconds of the wall clock; `Date.now` if absent. */
+  wallNow?: () => number;
   /** Uniform in [0, 1). */
   random?: () => number;
 }
@@ -77,8 +80,8 @@ export class Agent {
   #running: Promise<Ending> | null = null;
 
   constructor(deps: AgentDeps, options: AgentOptions) {
-    const { credentials, emit, clock = systemClock, random = Math.random } = deps;
-    this.#deps = { credentials, emit, clock, random };
+    const { credentials, emit, clock = systemClock, wallNow = Date.now, random = Math.random } = deps;
+    this.#deps = { credentials, emit, clock, wallNow, random };
     const caller = new ApiCaller(deps.httpTransport === undefined ? {} : { transport: deps.httpTransport }, {
       server: options.server,
       userAgent: `tunnox/${options.agentVersion}`,
@@ -184,8 +187,8 @@ export class Agent {
   }
 
   async #run(): Promise<Ending> {
-    const { clock, emit } = this.#deps;
-    this.#timers.push(watchStalls(clock, Date.now, () => this.#onAwake()), this.#keepRenewed());
+    const { clock, emit, wallNow } = this.#deps;
+    this.#timers.push(watchStalls(clock, wallNow, () => this.#onAwake()), this.#keepRenewed());
     const ending = await this.#loop.run();
     for (const stop of this.#timers.splice(0)) stop();
     this.#config.stop();
@@ -243,7 +246,9 @@ export class Agent {
   }
 
   /** Waits for a configuration that is on its way, but not for a control plane that is away. */
-  #configSettled(): Promise<void> {
+  async #configSettled(): Promise<void> {
+    // What the relay said before the tunnel may be heard after it: they are different streams.
+    await setImmediate();
     return new Promise((resolve) => {
       const timer = this.#deps.clock.timer(CONFIG_WAIT_MS, resolve);
       void this.#config.settled().then(() => {

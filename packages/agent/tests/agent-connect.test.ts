@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { FakeRelay } from './fake-relay.ts';
-import { answerAtEnd, service, setUp, target, text } from './set-up.ts';
+import { answerAtEnd, freezable, service, setUp, target, text } from './set-up.ts';
 
 test('Agent.run() connects, applies its configuration and serves a target with half-close', async (t) => {
   const relay = new FakeRelay('node-001');
@@ -129,3 +129,48 @@ test('Agent asks for the relays of today when those it knows are gone', async (t
   }
   assert.equal((await event('connected')).nodeId, 'node-002');
 });
+
+test('Agent that wakes up does not wait for its back-off', async (t) => {
+  const relay = new FakeRelay('node-001');
+  let open = false;
+  relay.greet = () =>
+    open
+      ? { type: 'welcome', node_id: 'node-001', heartbeat_ms: 15_000, protocol: 1 }
+      : { type: 'refused', code: 'unavailable', message: 'later', retry_after_ms: 3_600_000 };
+  const { clock, sleep, start } = await setUp(t, [relay]);
+  const { event, events } = start();
+  await events.next((each) => each.type === 'state' && each.state.kind === 'backing-off');
+  open = true;
+  clock.advance(2000);
+  sleep(60_000);
+  clock.advance(1000);
+  await event('connected');
+});
+
+test('Agent that wakes up leaves a relay that does not answer, and stays with one that does', async (t) => {
+  const relays = [new FakeRelay('node-001'), new FakeRelay('node-002')] as const;
+  const { plane, clock, sleep, start } = await setUp(t, [...relays]);
+  const [first] = plane.relays;
+  assert.ok(first !== undefined);
+  const line = await freezable(t, first.agent_tcp);
+  first.agent_tcp = line.address;
+  const { event, events } = start();
+  await event('connected');
+  sleep(60_000);
+  clock.advance(1000);
+  // The answer takes a few turns of both sides.
+  while (clock.pending > WATCHES) await turn();
+  clock.advance(5000);
+  assert.equal(relays[1].connections.all.length, 0);
+  line.freeze();
+  sleep(60_000);
+  clock.advance(1000);
+  clock.advance(3000);
+  await events.next((each) => each.type === 'setback' && each.code === 'connection_lost');
+  await turn();
+  clock.advance(1000);
+  assert.equal((await event('connected')).nodeId, 'node-002');
+});
+
+/** Timers of a connected agent: stall watch and renewal check. */
+const WATCHES = 2;

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { Agent, type AgentOptions } from '@tunnox/agent/agent';
 import type { AgentEvent } from '@tunnox/agent/agent-event';
 import type { AgentCredential } from '@tunnox/agent/identity/credential';
 import type { AgentBinding } from '@tunnox/domain/agent-config';
+import { parseHostPort } from '@tunnox/streams/host-port';
 import { FakeClock } from '@tunnox/testing/fake-clock';
 import { EventQueue } from './event-queue.ts';
 import { FakeControlPlane } from './fake-control-plane.ts';
@@ -23,6 +24,8 @@ export interface TestAgent {
 export interface Setting {
   plane: FakeControlPlane;
   clock: FakeClock;
+  /** Moves the wall clock alone, as a sleep of the machine does. */
+  sleep(ms: number): void;
   start(options?: Partial<AgentOptions>, credential?: AgentCredential): TestAgent;
 }
 
@@ -30,6 +33,7 @@ export interface Setting {
 export async function setUp(t: TestContext, relays: FakeRelay[]): Promise<Setting> {
   const plane = new FakeControlPlane();
   const clock = new FakeClock();
+  let sleptMs = 0;
   for (const relay of relays) {
     plane.relays.push(await relay.listen());
     t.after(() => relay.kill());
@@ -51,6 +55,7 @@ export async function setUp(t: TestContext, relays: FakeRelay[]): Promise<Settin
         emit: (event) => events.push(event),
         httpTransport: plane.transport,
         clock,
+        wallNow: () => clock.now() + sleptMs,
         random: () => 1,
       },
       {
@@ -69,7 +74,7 @@ export async function setUp(t: TestContext, relays: FakeRelay[]): Promise<Settin
     const event = <T extends AgentEvent['type']>(type: T) => events.next((each): each is EventOf<T> => each.type === type);
     return { agent, events, event, saved };
   };
-  return { plane, clock, start };
+  return { plane, clock, sleep: (ms) => void (sleptMs += ms), start };
 }
 
 /** A TCP service on loopback. @returns its port */
@@ -87,6 +92,24 @@ export async function service(t: TestContext, onSocket: (socket: Socket) => void
     for (const socket of open) socket.destroy();
   });
   return (server.address() as AddressInfo).port;
+}
+
+/** Puts itself before a service; once frozen it is as a machine behind a cut line: everything stays, nothing moves. */
+export async function freezable(t: TestContext, address: string): Promise<{ address: string; freeze(): void }> {
+  const pairs: [Socket, Socket][] = [];
+  let frozen = false;
+  const port = await service(t, (near) => {
+    if (frozen) return;
+    const far = connect(parseHostPort(address));
+    near.pipe(far.on('error', () => {})).pipe(near);
+    near.once('close', () => far.destroy());
+    pairs.push([near, far]);
+  });
+  const freeze = (): void => {
+    frozen = true;
+    for (const [near, far] of pairs) near.unpipe(far) && far.unpipe(near);
+  };
+  return { address: `127.0.0.1:${port}`, freeze };
 }
 
 /** Answers what it got once the other side has ended: shows half-close. */

@@ -93,8 +93,8 @@ export class Connector {
   async #open(kind: LinkKind, candidate: Candidate, signal: AbortSignal): Promise<Link> {
     const socket = await dialRelay(candidate, kind, this.#options.plaintext, signal);
     return kind === 'serve'
-      ? Link.serve(socket, candidate, this.#deps.onTunnel, signal)
-      : Link.visit(socket, candidate, signal);
+      ? Link.serve(socket, candidate, this.#deps, signal)
+      : Link.visit(socket, candidate, this.#deps, signal);
   }
 
   /** Says hello; null when the link ends, or is silent for too long. */

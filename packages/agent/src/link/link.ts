@@ -10,6 +10,7 @@ import { openControlStream } from '@tunnox/streams/open-control-stream';
 import { routeStreams } from '@tunnox/streams/route-streams';
 import { serveSession } from '@tunnox/streams/serve-session';
 import { TimerWheel } from '@tunnox/streams/timer-wheel';
+import type { Clock } from '../clock.ts';
 import type { Candidate } from './candidates.ts';
 
 /** From the first byte of HTTP/2 to an open control stream: a relay that hangs must not hold a try for longer. */
@@ -38,6 +39,7 @@ export class Link {
   readonly #session: Http2Session;
   readonly #socket: Duplex & { bytesRead?: number };
   readonly #tunnels: OpenStreams;
+  readonly #clock: Clock;
   readonly #channel: ControlChannel<AgentMessage, RelayMessage>;
   /** What came before anybody listened: the relay may say several things in one breath. */
   readonly #early: RelayMessage[] = [];
@@ -52,6 +54,7 @@ export class Link {
     this.#session = session;
     this.#socket = parts.socket;
     this.#tunnels = parts.tunnels;
+    this.#clock = parts.clock;
     this.#channel = new ControlChannel(control, {
       parse: parseRelayMessage,
       onMessage: (message) => {
@@ -69,7 +72,7 @@ export class Link {
   static async serve(
     socket: Duplex,
     candidate: Candidate,
-    onTunnel: TunnelHandler,
+    deps: { clock: Clock; onTunnel: TunnelHandler },
     signal: AbortSignal,
   ): Promise<Link> {
     const session = serveSession(socket);
@@ -85,21 +88,26 @@ export class Link {
         },
         tunnel: (stream, bindingId, headers) => {
           tunnels.add(stream);
-          onTunnel(stream, bindingId, headers);
+          deps.onTunnel(stream, bindingId, headers);
         },
       });
       session.once('close', () => reject(new Error('The relay closed the connection')));
     });
-    const parts: LinkParts = { session, visiting: null, socket, tunnels };
-    return open(session, control, signal, (stream) => new Link(candidate, parts, stream));
+    const parts: LinkParts = { session, visiting: null, socket, tunnels, clock: deps.clock };
+    return open(parts, control, signal, (stream) => new Link(candidate, parts, stream));
   }
 
   /** The agent's end of a visiting connection: it opens the control stream. */
-  static async visit(socket: Duplex, candidate: Candidate, signal: AbortSignal): Promise<Link> {
+  static async visit(
+    socket: Duplex,
+    candidate: Candidate,
+    deps: { clock: Clock },
+    signal: AbortSignal,
+  ): Promise<Link> {
     const session = connectSession(socket);
     const control = openControlStream(session, signal);
-    const parts: LinkParts = { session, visiting: session, socket, tunnels: new OpenStreams() };
-    return open(session, control, signal, (stream) => new Link(candidate, parts, stream));
+    const parts: LinkParts = { session, visiting: session, socket, tunnels: new OpenStreams(), clock: deps.clock };
+    return open(parts, control, signal, (stream) => new Link(candidate, parts, stream));
   }
 
   get nodeId(): string {
@@ -149,9 +157,9 @@ export class Link {
   /** Asks now whether the relay is there, and ends the link unless it answers in time. */
   check(timeoutMs: number): void {
     if (this.#closed) return;
-    const timer = setTimeout(() => this.destroy(), timeoutMs);
-    this.#session.once('close', () => clearTimeout(timer));
-    this.#ping(() => clearTimeout(timer));
+    const timer = this.#clock.timer(timeoutMs, () => this.destroy());
+    this.#session.once('close', () => timer.cancel());
+    this.#ping(() => timer.cancel());
   }
 
   /** Counts a tunnel that this side opened. */
@@ -162,8 +170,8 @@ export class Link {
   /** Ends the connection when its tunnels have ended, or at the deadline. */
   retire(deadlineMs: number): void {
     if (this.#session.destroyed) return;
-    const timer = setTimeout(() => this.destroy(), deadlineMs);
-    this.#session.once('close', () => clearTimeout(timer));
+    const timer = this.#clock.timer(deadlineMs, () => this.destroy());
+    this.#session.once('close', () => timer.cancel());
     this.#tunnels.whenEmpty(() => this.destroy());
   }
 
@@ -172,9 +180,9 @@ export class Link {
     if (this.#session.destroyed) return;
     this.send({ type: 'bye' });
     this.#channel.close();
-    const timer = setTimeout(() => this.destroy(), LAST_WORDS_TIMEOUT_MS);
+    const timer = this.#clock.timer(LAST_WORDS_TIMEOUT_MS, () => this.destroy());
     await this.gone;
-    clearTimeout(timer);
+    timer.cancel();
   }
 
   destroy(): void {
@@ -205,6 +213,7 @@ interface LinkParts {
   visiting: ClientHttp2Session | null;
   socket: Duplex & { bytesRead?: number };
   tunnels: OpenStreams;
+  clock: Clock;
 }
 
 /** Streams that have not ended. */
@@ -227,13 +236,13 @@ class OpenStreams {
 }
 
 async function open(
-  session: Http2Session,
+  { session, clock }: LinkParts,
   control: Promise<Duplex>,
   signal: AbortSignal,
   link: (control: Duplex) => Link,
 ): Promise<Link> {
   const give = (): void => session.destroy();
-  const timer = setTimeout(give, HANDSHAKE_TIMEOUT_MS);
+  const timer = clock.timer(HANDSHAKE_TIMEOUT_MS, give);
   signal.addEventListener('abort', give, { once: true });
   if (signal.aborted) give();
   try {
@@ -242,7 +251,7 @@ async function open(
     session.destroy();
     throw error;
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
     signal.removeEventListener('abort', give);
   }
 }
