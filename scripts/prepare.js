@@ -90,6 +90,8 @@ function run(command, args) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: ROOT,
+      // Without a network npm would try for more than a minute before it says so.
+      env: { npm_config_fetch_retry_mintimeout: '1000', npm_config_fetch_retry_maxtimeout: '5000', ...process.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: process.platform === 'win32',
     });

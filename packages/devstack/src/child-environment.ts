@@ -1,5 +1,10 @@
-/** Variables that every part may have from the shell. */
-const PASSED_ON = ['TUNNOX_LOG_LEVEL'];
+/** Settings of relays that may also be set for a whole platform. */
+export const PASSED_ON = [
+  'TUNNOX_INSECURE_AGENTS',
+  'TUNNOX_LOG_LEVEL',
+  'TUNNOX_TRUSTED_PROXIES',
+  'TUNNOX_WARNING_PAGE',
+];
 /** What belongs to the platform as a whole; parts get what is theirs explicitly. */
 const WITHHELD = /^(?:TUNNOX_|REDIS_URL|UPSTASH_|DATABASE_URL|NODE_OPTIONS|npm_)/;
 

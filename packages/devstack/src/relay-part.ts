@@ -24,7 +24,7 @@ const MAIN = fileURLToPath(new URL('../../../relay/src/main.ts', import.meta.url
 const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 30_000;
 /** For the agents to leave; visitors of a laptop do not need a long drain. */
-const DRAIN_MS = 1000;
+const DRAIN_S = 1;
 const STOP_GRACE_MS = 5000;
 
 /** Starts one relay of the platform and waits until it serves. */
@@ -49,7 +49,7 @@ export async function startRelay(options: RelayPartOptions): Promise<Running> {
       TUNNOX_PUBLIC_PORTS: `${ports.publicFrom}-${ports.publicTo}`,
       TUNNOX_TLS_CERT_FILE: certificate.certFile,
       TUNNOX_TLS_KEY_FILE: certificate.keyFile,
-      TUNNOX_DRAIN_MS: String(DRAIN_MS),
+      TUNNOX_DRAIN_SECONDS: String(DRAIN_S),
       ...redisVariables(options.redis),
     }),
   });

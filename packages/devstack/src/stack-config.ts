@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parseEnvironment } from '@tunnox/config/parse-environment';
 import { flag, integer, url } from '@tunnox/config/values';
 import { z } from 'zod';
+import { PASSED_ON } from './child-environment.ts';
 import { portBaseMax } from './port-plan.ts';
 
 export const RELAY_COUNT = 2;
@@ -22,14 +23,14 @@ export interface StackConfig {
   redis: RedisChoice;
 }
 
-/** Variables of the command and of single relays: they may stand in the same shell and mean nothing here. */
+/** Variables of the relays, and of the command: those mean nothing here but may stand in the same shell. */
 const OTHERS = [
+  ...PASSED_ON,
   'TUNNOX_SERVER',
   'TUNNOX_API_KEY',
   'TUNNOX_TRANSPORT',
   'TUNNOX_CONFIG_DIR',
   'TUNNOX_CA_FILE',
-  'TUNNOX_LOG_LEVEL',
 ];
 
 /**
