@@ -44,7 +44,11 @@ export function compose(env: Env): ControlPlane {
   const settings = parseSettings(env);
   const log = createLog((level, line) => console[level](line));
   const { databaseUrl, neonFetchEndpoint, encryptionKey, operatorKey, baseDomains, apiHosts } = settings;
-  const database = openDatabase({ url: databaseUrl, fetchEndpoint: neonFetchEndpoint, timeoutMs: STATEMENT_TIMEOUT_MS });
+  const database = openDatabase({
+    url: databaseUrl,
+    fetchEndpoint: neonFetchEndpoint,
+    timeoutMs: STATEMENT_TIMEOUT_MS,
+  });
   const postgres = createPostgres(database);
   const urls = { http: settings.publicHttpUrl, https: settings.publicHttpsUrl };
   const secrets = createCipher(encryptionKey, 'mapping-secret');

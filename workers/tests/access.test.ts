@@ -44,7 +44,10 @@ test('/api/v1 refuses a token that another key has signed', async () => {
 
 test('API keys work within their scopes, and not when revoked or ended', async () => {
   const { userId, token } = await stack.newUser('scopes');
-  const reader = await stack.call('POST', `/users/${userId}/api-keys`, { token, body: { name: 'r', scopes: ['read'] } });
+  const reader = await stack.call('POST', `/users/${userId}/api-keys`, {
+    token,
+    body: { name: 'r', scopes: ['read'] },
+  });
   assert.equal(reader.status, 201);
   const key = reader.body['api_key'];
   assert.match(key, /^tnx_live_[A-Za-z0-9_-]{43}$/);
@@ -117,7 +120,11 @@ test('invalid values are named by JSON pointers', async () => {
   const { status, body } = await stack.asOperator('POST', '/users', { username: '-', email: 'no', plan: 'P/~' });
   assert.equal(status, 422);
   assert.equal(body['code'], 'invalid');
-  assert.deepEqual(body['errors'].map((fault: { pointer: string }) => fault.pointer).sort(), ['/email', '/plan', '/username']);
+  assert.deepEqual(body['errors'].map((fault: { pointer: string }) => fault.pointer).sort(), [
+    '/email',
+    '/plan',
+    '/username',
+  ]);
   const query = await stack.asOperator('GET', '/users?limit=101');
   assert.equal(query.body['errors'][0]['pointer'], '/query/limit');
   assert.equal((await stack.asOperator('GET', '/users?cursor=x')).status, 422);

@@ -115,10 +115,14 @@ test('PUT /clients/{id} renames and disables; a disabled client has no session a
   // The generation has risen: what was handed out before stays void.
   assert.equal((await stack.call('GET', '/me', { token: agent })).status, 401);
   assert.equal((await openSession(clientId, authCode)).status, 200);
-  const { rows } = await stack.database.query(`select change from outbox where client_ids = array[$1::bigint] order by id`, [
-    clientId,
-  ]);
-  assert.deepEqual(rows.map((row) => row.change), ['disabled', 'enabled']);
+  const { rows } = await stack.database.query(
+    `select change from outbox where client_ids = array[$1::bigint] order by id`,
+    [clientId],
+  );
+  assert.deepEqual(
+    rows.map((row) => row.change),
+    ['disabled', 'enabled'],
+  );
 });
 
 test('POST /clients/{id}/rotate-code voids the old code and its tokens', async () => {
@@ -136,7 +140,9 @@ test('POST /clients/{id}/disconnect leaves a message for its relay', async () =>
   const { token } = await stack.newUser('closer');
   const client = await stack.newClient(token);
   assert.equal((await stack.call('POST', `/clients/${client}/disconnect`, { token })).status, 204);
-  const { rows } = await stack.database.query('select kind, change from outbox where client_ids = array[$1::bigint]', [client]);
+  const { rows } = await stack.database.query('select kind, change from outbox where client_ids = array[$1::bigint]', [
+    client,
+  ]);
   assert.deepEqual(rows, [{ kind: 'client_changed', change: 'disconnected' }]);
 });
 
@@ -154,7 +160,7 @@ test('DELETE /clients/{id} ends what only it serves and keeps what others serve'
   const mapping = { source_client_id: gone, target_client_id: kept, target_port: 22, local_port: 2222 };
   const visited = await stack.call('POST', '/mappings', { token, body: mapping });
   assert.equal(visited.status, 201);
-  const before = await stack.call('GET', `/clients/${kept}`, { token });
+  const earlier = await stack.call('GET', `/clients/${kept}`, { token });
 
   assert.equal((await stack.call('DELETE', `/clients/${gone}`, { token })).status, 204);
   assert.equal((await stack.call('GET', `/clients/${gone}`, { token })).status, 404);
@@ -162,9 +168,9 @@ test('DELETE /clients/{id} ends what only it serves and keeps what others serve'
   assert.equal((await stack.call('GET', `/mappings/${visited.body['mapping_id']}`, { token })).status, 404);
   const still = await stack.call('GET', `/domains/${shared.body['domain_id']}`, { token });
   assert.equal(still.body['client_id'], kept);
-  assert.ok((still.body['version']) > (shared.body['version']));
-  const after = await stack.call('GET', `/clients/${kept}`, { token });
-  assert.ok((after.body['config_version']) > (before.body['config_version']));
+  assert.ok(still.body['version'] > shared.body['version']);
+  const later = await stack.call('GET', `/clients/${kept}`, { token });
+  assert.ok(later.body['config_version'] > earlier.body['config_version']);
 });
 
 test("an agent's own credential reads its client and manages no clients", async () => {

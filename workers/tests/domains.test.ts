@@ -19,7 +19,11 @@ async function newTenant(name: string) {
 
 test('POST /domains binds a chosen name and tells its URLs', async () => {
   const tenant = await newTenant('chooser');
-  const { status, body } = await tenant.create({ subdomain: 'Foo', target_host: 'localhost', host_header: 'app.local' });
+  const { status, body } = await tenant.create({
+    subdomain: 'Foo',
+    target_host: 'localhost',
+    host_header: 'app.local',
+  });
   assert.equal(status, 201);
   assert.equal(body['full_domain'], `foo.${BASE_DOMAIN}`);
   assert.equal(body['url'], `https://foo.${BASE_DOMAIN}:9013`);
@@ -65,7 +69,12 @@ test('POST /domains and POST /mappings under a race share one quota', async () =
   const { userId, token, clientId, create } = await newTenant('quota-racer');
   await stack.asOperator('POST', `/users/${userId}/quota`, { max_mappings: 4 });
   const source = await stack.newClient(token);
-  const mapping = (port: number) => ({ source_client_id: source, target_client_id: clientId, target_port: 1, local_port: port });
+  const mapping = (port: number) => ({
+    source_client_id: source,
+    target_client_id: clientId,
+    target_port: 1,
+    local_port: port,
+  });
   const answers = await Promise.all([
     ...Array.from({ length: 6 }, () => create({})),
     ...Array.from({ length: 6 }, (_, i) => stack.call('POST', '/mappings', { token, body: mapping(4000 + i) })),
@@ -133,7 +142,10 @@ test('an anonymous client has one random name, and logs in to choose', async () 
   assert.equal((await stack.call('GET', path, { token: other.token })).status, 404);
   assert.equal((await stack.call('GET', path, { token })).status, 200);
   const config = await stack.call('GET', '//agent/v1/config?since=0', { token });
-  assert.deepEqual(config.body['bindings'].map((binding: { url: string }) => binding.url), [made.body['url']]);
+  assert.deepEqual(
+    config.body['bindings'].map((binding: { url: string }) => binding.url),
+    [made.body['url']],
+  );
   assert.equal((await stack.call('DELETE', path, { token })).status, 204);
   assert.equal((await create({})).status, 201);
 });
@@ -152,7 +164,10 @@ test('domains of another tenant do not exist', async () => {
   assert.equal((await stack.call('GET', '/domains', { token: theirs.token })).body['total'], 0);
   const lookup = `/domains/lookup?host=inside.${BASE_DOMAIN}`;
   assert.equal((await stack.call('GET', lookup, { token: theirs.token })).status, 404);
-  assert.equal((await stack.call('GET', lookup, { token: mine.token })).body['binding_id'], `domain:${made.body['domain_id']}`);
+  assert.equal(
+    (await stack.call('GET', lookup, { token: mine.token })).body['binding_id'],
+    `domain:${made.body['domain_id']}`,
+  );
   assert.equal((await stack.call('GET', '/routes', { token: theirs.token })).body['total'], 0);
 });
 
@@ -161,21 +176,31 @@ test('PUT /domains/{id} changes what it names, raises the versions and tells eve
   const other = await stack.newClient(token);
   const made = await create({ subdomain: 'changing', access: { deny: ['203.0.113.0/24'] } });
   const path = `/domains/${made.body['domain_id']}`;
-  const version = async (id: number): Promise<number> => (await stack.call('GET', `/clients/${id}`, { token })).body['config_version'];
-  const before = [await version(clientId), await version(other)];
-  const changed = await stack.call('PUT', path, { token, body: { client_id: other, target_port: 4000, enabled: false } });
+  const version = async (id: number): Promise<number> =>
+    (await stack.call('GET', `/clients/${id}`, { token })).body['config_version'];
+  const versions = [await version(clientId), await version(other)];
+  const changed = await stack.call('PUT', path, {
+    token,
+    body: { client_id: other, target_port: 4000, enabled: false },
+  });
   assert.equal(changed.status, 200);
   const { client_id, target_port, enabled, status, access } = changed.body;
   assert.deepEqual([client_id, target_port, enabled, status], [other, 4000, false, 'disabled']);
   assert.deepEqual(access, { allow: [], deny: ['203.0.113.0/24'] });
   assert.ok(changed.body['version'] > made.body['version']);
-  assert.deepEqual([await version(clientId), await version(other)], before.map((number) => number + 1));
+  assert.deepEqual(
+    [await version(clientId), await version(other)],
+    versions.map((number) => number + 1),
+  );
   const { rows } = await stack.database.query(
     `select client_ids::int[], version::int from outbox where binding_id = $1 order by id desc limit 1`,
     [`domain:${made.body['domain_id']}`],
   );
   assert.deepEqual(rows, [{ client_ids: [clientId, other], version: changed.body['version'] }]);
-  assert.deepEqual(changed.body['delivery'].map((one: { client_id: number }) => one.client_id).sort(), [clientId, other]);
+  assert.deepEqual(
+    new Set(changed.body['delivery'].map((one: { client_id: number }) => one.client_id)),
+    new Set([clientId, other]),
+  );
 });
 
 test('a name that is given up is free, and has a higher version when it is taken anew', async () => {
@@ -188,14 +213,23 @@ test('a name that is given up is free, and has a higher version when it is taken
     'select binding_id, version::int, deleted from outbox where endpoint = $1 order by id',
     [`handed-on.${BASE_DOMAIN}`],
   );
-  assert.deepEqual(rows.map((row) => row.deleted), [false, true, false]);
-  assert.deepEqual(rows.map((row) => row.version), rows.map((row) => row.version).sort((a, b) => a - b));
+  assert.deepEqual(
+    rows.map((row) => row.deleted),
+    [false, true, false],
+  );
+  assert.deepEqual(
+    rows.map((row) => row.version),
+    rows.map((row) => row.version).sort((a, b) => a - b),
+  );
   assert.equal(new Set(rows.map((row) => row.version)).size, 3);
 });
 
 test('custom domains wait for their proof, of several tenants side by side', async () => {
   const [one, two] = [await newTenant('custom-1'), await newTenant('custom-2')];
-  const claims = [await one.create({ domain: 'Shop.Customer.example.' }), await two.create({ domain: 'shop.customer.example' })];
+  const claims = [
+    await one.create({ domain: 'Shop.Customer.example.' }),
+    await two.create({ domain: 'shop.customer.example' }),
+  ];
   for (const { status, body } of claims) {
     assert.equal(status, 201);
     assert.deepEqual([body['full_domain'], body['custom']], ['shop.customer.example', true]);
@@ -242,7 +276,9 @@ test('GET /routes walks by cursor in the order of the endpoints', async () => {
   const seen: string[] = [];
   let cursor: string | null = '';
   while (cursor !== null) {
-    const page: Answer = await stack.call('GET', `/routes?limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`, { token });
+    const page: Answer = await stack.call('GET', `/routes?limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`, {
+      token,
+    });
     seen.push(...page.body['routes'].map((route: { endpoint: string }) => route.endpoint));
     assert.equal(page.body['total'], 3);
     cursor = page.body['next_cursor'];
@@ -253,7 +289,9 @@ test('GET /routes walks by cursor in the order of the endpoints', async () => {
 test('an ended anonymous name is no route any more', async () => {
   const { token, clientId } = await stack.newAnonymous();
   const made = await stack.call('POST', '/domains', { token, body: { target_port: 3000 } });
-  await stack.database.query('update http_domain_mappings set expires_at = now() where id = $1', [made.body['domain_id']]);
+  await stack.database.query('update http_domain_mappings set expires_at = now() where id = $1', [
+    made.body['domain_id'],
+  ]);
   const lookup = await stack.asOperator('GET', `/domains/lookup?host=${made.body['full_domain']}`);
   assert.equal(lookup.status, 404);
   await stack.database.query('update clients set expires_at = now() where client_id = $1', [clientId]);

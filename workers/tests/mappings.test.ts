@@ -21,7 +21,10 @@ async function newTenant(name: string) {
 
 /** The session of an agent, by the tenant's API key. */
 async function newSession(token: string, client_id: number) {
-  const { body } = await stack.call('POST', '//agent/v1/session', { token, body: { client_id, agent_version: 't', protocol: 1 } });
+  const { body } = await stack.call('POST', '//agent/v1/session', {
+    token,
+    body: { client_id, agent_version: 't', protocol: 1 },
+  });
   return body as { access_token: string; config: { version: number; bindings: Record<string, unknown>[] } };
 }
 
@@ -62,27 +65,45 @@ test('POST /mappings under a race gives the last ports of a pool to one each', a
     tenants.map(({ create, target }) => create({ target_client_id: target, target_port: 22, relay_group: 'small' })),
   );
   const made = answers.filter((answer) => answer.status === 201).map((answer) => answer.body['remote_port']);
-  assert.deepEqual(made.sort(), [30_000, 30_001]);
+  assert.deepEqual(new Set(made), new Set([30_000, 30_001]));
+  assert.equal(made.length, 2);
   for (const { body } of answers.filter((answer) => answer.status !== 201)) assert.equal(body['code'], 'port_taken');
 });
 
 test('POST /mappings makes private mappings whose secret only the two agents get', async () => {
   const { token, target, source, create } = await newTenant('forwarder');
-  const wish = { source_client_id: source, target_client_id: target, target_host: '10.0.0.5', target_port: 5432, local_port: 15_432 };
+  const wish = {
+    source_client_id: source,
+    target_client_id: target,
+    target_host: '10.0.0.5',
+    target_port: 5432,
+    local_port: 15_432,
+  };
   const { status, body } = await create(wish);
   assert.equal(status, 201);
-  assert.deepEqual([body['local_port'], body['remote_port'], body['relay_group'], body['urls']], [15_432, null, null, []]);
-  assert.deepEqual(body['delivery'].map((one: { client_id: number }) => one.client_id).sort(), [target, source].sort());
+  assert.deepEqual(
+    [body['local_port'], body['remote_port'], body['relay_group'], body['urls']],
+    [15_432, null, null, []],
+  );
+  assert.deepEqual(
+    new Set(body['delivery'].map((one: { client_id: number }) => one.client_id)),
+    new Set([target, source]),
+  );
 
   const [atTarget, atSource] = [await newSession(token, target), await newSession(token, source)];
   const [served, visited] = [atTarget.config.bindings[0], atSource.config.bindings[0]];
   assert.deepEqual([served?.['role'], served?.['target_host'], served?.['target_port']], ['target', '10.0.0.5', 5432]);
-  assert.deepEqual([visited?.['role'], visited?.['local_port'], visited?.['target']], ['source', 15_432, '10.0.0.5:5432']);
+  assert.deepEqual(
+    [visited?.['role'], visited?.['local_port'], visited?.['target']],
+    ['source', 15_432, '10.0.0.5:5432'],
+  );
   assert.match(String(served?.['secret']), /^[\w-]{43}$/);
   assert.equal(visited?.['secret'], served?.['secret']);
 
   const secret = String(served?.['secret']);
-  const { rows } = await stack.database.query('select secret_encrypted from port_mappings where mapping_id = $1', [body['mapping_id']]);
+  const { rows } = await stack.database.query('select secret_encrypted from port_mappings where mapping_id = $1', [
+    body['mapping_id'],
+  ]);
   assert.match(rows[0].secret_encrypted, /^v1\./);
   assert.ok(!JSON.stringify([body, rows, stack.logLines]).includes(secret));
   assert.ok(!JSON.stringify((await stack.asOperator('GET', `/mappings/${body['mapping_id']}`)).body).includes(secret));
@@ -96,15 +117,26 @@ test('POST /mappings names the fields that do not go together', async () => {
     [{ target_client_id: target, target_port: 22, local_port: 1 }, '/local_port'],
     [{ target_client_id: target, target_port: 22, protocol: 'http' }, '/protocol'],
     [{ target_client_id: target, source_client_id: source, target_port: 22 }, '/local_port'],
-    [{ target_client_id: target, source_client_id: source, target_port: 22, local_port: 1, remote_port: 20_000 }, '/remote_port'],
+    [
+      { target_client_id: target, source_client_id: source, target_port: 22, local_port: 1, remote_port: 20_000 },
+      '/remote_port',
+    ],
     [{ target_client_id: target, source_client_id: target, target_port: 22, local_port: 1 }, '/source_client_id'],
-    [{ target_client_id: target, source_client_id: source, protocol: 'socks5', target_port: 1, local_port: 1 }, '/target_host'],
+    [
+      { target_client_id: target, source_client_id: source, protocol: 'socks5', target_port: 1, local_port: 1 },
+      '/target_host',
+    ],
   ];
   for (const [wish, pointer] of table) {
     const { status, body } = await create(wish);
     assert.deepEqual([status, body['errors']?.[0].pointer], [422, pointer], JSON.stringify(wish));
   }
-  const socks = await create({ target_client_id: target, source_client_id: source, protocol: 'socks5', local_port: 1080 });
+  const socks = await create({
+    target_client_id: target,
+    source_client_id: source,
+    protocol: 'socks5',
+    local_port: 1080,
+  });
   assert.deepEqual([socks.status, socks.body['target_host'], socks.body['target_port']], [201, null, null]);
 });
 
@@ -117,11 +149,22 @@ test('mappings of another tenant do not exist, and cannot name its clients', asy
     assert.deepEqual([answer.status, answer.body['code']], [404, 'not_found'], method);
   }
   const local = { target_port: 22, local_port: 1 };
-  assert.equal((await mine.create({ ...local, target_client_id: theirs.target, source_client_id: mine.source })).status, 404);
-  assert.equal((await mine.create({ ...local, target_client_id: mine.target, source_client_id: theirs.source })).status, 404);
+  assert.equal(
+    (await mine.create({ ...local, target_client_id: theirs.target, source_client_id: mine.source })).status,
+    404,
+  );
+  assert.equal(
+    (await mine.create({ ...local, target_client_id: mine.target, source_client_id: theirs.source })).status,
+    404,
+  );
   assert.equal((await stack.call('GET', `/users/${theirs.userId}/mappings`, { token: mine.token })).body['total'], 0);
   assert.equal((await stack.call('GET', `/clients/${theirs.target}/mappings`, { token: mine.token })).body['total'], 0);
-  const asOperator = { ...local, user_id: mine.userId, target_client_id: theirs.target, source_client_id: theirs.source };
+  const asOperator = {
+    ...local,
+    user_id: mine.userId,
+    target_client_id: theirs.target,
+    source_client_id: theirs.source,
+  };
   assert.equal((await stack.asOperator('POST', '/mappings', asOperator)).status, 404);
 });
 
@@ -135,12 +178,18 @@ test('PUT /mappings/{id} moves a public port: the old endpoint is told to be gon
     `select endpoint, deleted, version::int from outbox where binding_id = $1 and version = $2 order by endpoint`,
     [`mapping:${made.body['mapping_id']}`, moved.body['version']],
   );
-  assert.deepEqual(rows.map((row) => [row.endpoint, row.deleted]), [
-    ['tcp:default:20004', true],
-    ['tcp:default:20005', false],
-  ]);
+  assert.deepEqual(
+    rows.map((row) => [row.endpoint, row.deleted]),
+    [
+      ['tcp:default:20004', true],
+      ['tcp:default:20005', false],
+    ],
+  );
   const other = await create({ target_client_id: target, target_port: 23, remote_port: 20_006 });
-  const clash = await stack.call('PUT', `/mappings/${other.body['mapping_id']}`, { token, body: { remote_port: 20_005 } });
+  const clash = await stack.call('PUT', `/mappings/${other.body['mapping_id']}`, {
+    token,
+    body: { remote_port: 20_005 },
+  });
   assert.equal(clash.body['code'], 'port_taken');
   const outside = await stack.call('PUT', path, { token, body: { remote_port: 50_000 } });
   assert.equal(outside.body['errors'][0].pointer, '/remote_port');
@@ -152,17 +201,18 @@ test('PUT /mappings/{id} moves a public port: the old endpoint is told to be gon
 test('DELETE /mappings/{id} frees the port and tells both agents', async () => {
   const { token, target, source, create } = await newTenant('remover');
   const made = await create({ target_client_id: target, source_client_id: source, target_port: 22, local_port: 2200 });
-  const before = (await newSession(token, source)).config;
-  assert.equal(before.bindings.length, 1);
+  const earlier = (await newSession(token, source)).config;
+  assert.equal(earlier.bindings.length, 1);
   assert.equal((await stack.call('DELETE', `/mappings/${made.body['mapping_id']}`, { token })).status, 204);
-  const after = (await newSession(token, source)).config;
-  assert.deepEqual([after.bindings, after.version], [[], before.version + 1]);
+  const later = (await newSession(token, source)).config;
+  assert.deepEqual([later.bindings, later.version], [[], earlier.version + 1]);
   const { rows } = await stack.database.query(
     'select deleted, version::int, client_ids::int[] from outbox where binding_id = $1 order by id desc limit 1',
     [`mapping:${made.body['mapping_id']}`],
   );
   const [row] = rows;
-  assert.deepEqual([row.deleted, row.version, row.client_ids.sort()], [true, made.body['version'] + 1, [target, source].sort()]);
+  assert.deepEqual([row.deleted, row.version], [true, made.body['version'] + 1]);
+  assert.deepEqual(new Set(row.client_ids), new Set([target, source]));
 });
 
 test("an agent's own credential makes mappings that begin or end at it", async () => {
@@ -170,7 +220,12 @@ test("an agent's own credential makes mappings that begin or end at it", async (
   const third = await stack.newClient(token);
   const { access_token: agent } = await newSession(token, source);
   const create = (body: object) => stack.call('POST', '/mappings', { token: agent, body });
-  const forward = await create({ source_client_id: source, target_client_id: target, target_port: 22, local_port: 2201 });
+  const forward = await create({
+    source_client_id: source,
+    target_client_id: target,
+    target_port: 22,
+    local_port: 2201,
+  });
   assert.equal(forward.status, 201);
   assert.equal((await create({ target_port: 22 })).body['target_client_id'], source);
   const foreign = { source_client_id: third, target_client_id: target, target_port: 22, local_port: 2202 };

@@ -1,14 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '@tunnox/db/migrate';
-import { EmbeddedPostgres } from '@tunnox/devstack/postgres';
 import { bundleWorker } from '@tunnox/devstack/worker-bundle';
 import { WorkerRuntime } from '@tunnox/devstack/worker-runtime';
 import { NeonGateway } from '@tunnox/gateways/neon-gateway';
 import { Client } from 'pg';
+import { freePort, startDatabase, type TestDatabase } from './test-database.ts';
 
 export const OPERATOR_KEY = 'operator-key-of-the-tests-0123456789';
 export const BASE_DOMAIN = 'tunnox.example';
@@ -31,8 +28,7 @@ export interface CallOptions {
 
 /** The real Worker in workerd on a real Postgres. */
 export class TestStack {
-  readonly #dir: string;
-  readonly #postgres: EmbeddedPostgres;
+  readonly #postgres: TestDatabase;
   readonly #worker: WorkerRuntime;
   readonly #gateway: NeonGateway;
   /** For looking at rows, and for making what no call can make. */
@@ -42,15 +38,13 @@ export class TestStack {
   readonly logLines: string[];
 
   private constructor(parts: {
-    dir: string;
-    postgres: EmbeddedPostgres;
+    postgres: TestDatabase;
     worker: WorkerRuntime;
     gateway: NeonGateway;
     database: Client;
     url: string;
     logLines: string[];
   }) {
-    this.#dir = parts.dir;
     this.#postgres = parts.postgres;
     this.#worker = parts.worker;
     this.#gateway = parts.gateway;
@@ -60,14 +54,7 @@ export class TestStack {
   }
 
   static async start(): Promise<TestStack> {
-    const dir = await mkdtemp(join(tmpdir(), 'tunnox-api-'));
-    const postgres = new EmbeddedPostgres({
-      dir: join(dir, 'postgres'),
-      port: await freePort(),
-      password: randomBytes(16).toString('hex'),
-      durable: false,
-    });
-    const [bundle] = await Promise.all([bundleWorker(new URL('../../', import.meta.url)), postgres.start()]);
+    const [bundle, postgres] = await Promise.all([bundleWorker(new URL('../../', import.meta.url)), startDatabase()]);
     await migrate({ url: postgres.url });
     const gateway = new NeonGateway(
       { log: { warn: () => {} } },
@@ -89,14 +76,14 @@ export class TestStack {
         API_HOSTS: '127.0.0.1,localhost',
       },
       port,
-      storageDir: join(dir, 'objects'),
+      storageDir: join(postgres.dir, 'objects'),
       onLog: (line) => logLines.push(line),
       onRuntimeStarted: () => {},
     });
     await worker.start();
     const database = new Client({ connectionString: postgres.url });
     await database.connect();
-    return new TestStack({ dir, postgres, worker, gateway, database, url: `http://127.0.0.1:${port}`, logLines });
+    return new TestStack({ postgres, worker, gateway, database, url: `http://127.0.0.1:${port}`, logLines });
   }
 
   async stop(): Promise<void> {
@@ -104,7 +91,6 @@ export class TestStack {
     await this.#gateway.stop();
     await this.database.end();
     await this.#postgres.stop();
-    await rm(this.#dir, { recursive: true, force: true });
   }
 
   /** Stops what is between the Worker and Postgres. */
@@ -166,16 +152,4 @@ export class TestStack {
       [nodeId, nodeId.padEnd(64, '0'), group, `${nodeId}.relays.example`, from, to],
     );
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('Cannot find a free port');
-  return address.port;
 }

@@ -16,7 +16,7 @@ test('POST /users makes a user with the quota of its plan', async () => {
     plan: 'pro',
   });
   assert.equal(status, 201);
-  assert.ok((body['user_id']) >= 100_000_001);
+  assert.ok(body['user_id'] >= 100_000_001);
   assert.equal(body['status'], 'active');
   assert.deepEqual(body['quota'], {
     max_clients: 10,
@@ -66,10 +66,16 @@ test('GET /users pages by number and walks by cursor while users are added', asy
     cursor = page.next_cursor;
   }
   assert.equal(seen.length, total + 1);
-  assert.deepEqual(seen, [...new Set(seen)].sort((a, b) => a - b));
+  assert.deepEqual(
+    seen,
+    [...new Set(seen)].sort((a, b) => a - b),
+  );
   const { body: second } = await stack.asOperator('GET', '/users?limit=2&page=2');
   assert.equal(second['page'], 2);
-  assert.deepEqual(second['users'].map((user: { user_id: number }) => user.user_id), seen.slice(2, 4));
+  assert.deepEqual(
+    second['users'].map((user: { user_id: number }) => user.user_id),
+    seen.slice(2, 4),
+  );
 });
 
 test('users see and change themselves, and nobody else', async () => {
@@ -137,6 +143,6 @@ test('DELETE /users/{id} ends all that the user has, and frees its names', async
   );
   assert.equal(rows.length, 2);
   assert.equal(rows[0].endpoint, 'leavers-name.tunnox.example');
-  assert.equal(rows[0].version, (domain.body['version']) + 1);
+  assert.equal(rows[0].version, domain.body['version'] + 1);
   assert.equal((await stack.newUser('leaver')).userId === userId, false);
 });

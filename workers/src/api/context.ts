@@ -27,7 +27,8 @@ export function createRouter(): OpenAPIHono<AppEnv> {
       }));
       const [first] = errors;
       const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-      const detail = first === undefined ? 'A value is not valid' : `${first.pointer || 'body'}: ${first.detail}${more}`;
+      const detail =
+        first === undefined ? 'A value is not valid' : `${first.pointer || 'body'}: ${first.detail}${more}`;
       throw new TunnoxError('invalid', detail, { details: { errors } });
     },
   });

@@ -36,5 +36,7 @@ function toTunnoxError(error: unknown): TunnoxError {
   if (error instanceof HTTPException && error.status === 400) {
     return new TunnoxError('malformed', 'The body is not JSON', { cause: error });
   }
-  return new TunnoxError('internal', 'Something went wrong here; the request id helps to find out what', { cause: error });
+  return new TunnoxError('internal', 'Something went wrong here; the request id helps to find out what', {
+    cause: error,
+  });
 }

@@ -1,11 +1,15 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { AuditEntry } from '../services/audit.ts';
-import type { DomainOutcome, DomainRecord, DomainRepository, NameHolder, NewDomain } from '../services/binding-ports.ts';
+import type {
+  DomainOutcome,
+  DomainRecord,
+  DomainRepository,
+  NameHolder,
+  NewDomain,
+} from '../services/binding-ports.ts';
 import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
-import { limitsOf } from './limits-sql.ts';
+import { changedDomain, type DomainMade, insertDomain, TELLABLE } from './domain-insert-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError } from './postgres.ts';
 import { array, assignments, domainsOf, insertAudit, lockOwner, moment, selectPage } from './sql-parts.ts';
-import { mappingCount } from './user-repository.ts';
 
 const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id,
   (select e.client_id from endpoint_upstreams e where e.domain_id = d.id order by e.priority, e.client_id limit 1) as client_id,
@@ -15,21 +19,6 @@ const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id,
   d.total_connections, d.total_bytes_in, d.total_bytes_out, ${moment('d.last_active_at')} as last_active_at,
   ${moment('d.expires_at')} as expires_at, d.row_version as version,
   ${moment('d.created_at')} as created_at, ${moment('d.updated_at')} as updated_at`;
-
-/** Columns that the outbox needs, of a changed row `d`; the clients are an array beside it. */
-const changedColumns = (deleted: boolean): SQL => sql`d.id, d.user_id, 'domain:' || d.id as binding_id,
-  d.full_domain as endpoint, ${deleted ? sql`d.row_version + 1` : sql`d.row_version`} as version, ${sql.raw(String(deleted))} as deleted,
-  d.verification_state`;
-
-/** An unproved claim of a name is no binding. */
-const TELLABLE = sql`(select * from changed where verification_state = 'verified')`;
-
-interface CreateRow {
-  limit: number | null;
-  current: number;
-  domain_id: number | null;
-  outbox_id: number | null;
-}
 
 /** HTTP domains; each change raises the versions and leaves a row in the outbox, all in one transaction. */
 export function createDomainRepository(postgres: Postgres): DomainRepository {
@@ -50,7 +39,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
   return {
     async create(domain, audit) {
       const [row] = await goneIfDangling(() =>
-        postgres.transaction<CreateRow>(lockOwner(domain.userId, domain.clientId), insertDomain(domain, audit)),
+        postgres.transaction<DomainMade>(lockOwner(domain.userId, domain.clientId), insertDomain(domain, audit)),
       );
       if (row === undefined) return { outcome: 'gone' };
       if (row.domain_id !== null) {
@@ -126,7 +115,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
               [...set, sql`row_version = nextval('row_version_seq')`, sql`updated_at = now()`],
               sql`, `,
             )}
-            where d.id = ${id} returning ${changedColumns(false)}, ${concerned(after)} as client_ids
+            where d.id = ${id} returning ${changedDomain(false)}, ${concerned(after)} as client_ids
           ), handed_over as (
             update endpoint_upstreams e set client_id = ${after} from changed c
             where e.domain_id = c.id and e.client_id = ${before} and ${before !== after}
@@ -147,7 +136,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
         sql`
         with changed as (
           delete from http_domain_mappings d where d.id = ${domain.domain_id}
-          returning ${changedColumns(true)}, ${concerned(null)} as client_ids
+          returning ${changedDomain(true)}, ${concerned(null)} as client_ids
         ), bumped as (${bumpClients(TELLABLE)}),
         audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
         ${insertBindingChange(TELLABLE)}`,
@@ -155,38 +144,6 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
       return rows.map((row) => row.id);
     },
   };
-}
-
-function insertDomain(domain: NewDomain, audit: AuditEntry): SQL {
-  const { userId, clientId, under, access } = domain;
-  // An anonymous client is its own tenant.
-  const current =
-    userId === null
-      ? sql`(select count(*) from endpoint_upstreams e where e.client_id = ${clientId})`
-      : mappingCount(sql`${userId}`);
-  return sql`
-    with owner as (select client_id, expires_at from clients where client_id = ${clientId}),
-    quota as (
-      select l.max_mappings as "limit", ${current} as current, owner.expires_at
-      from owner, (${limitsOf(sql`${userId}::bigint`)}) l
-    ), changed as (
-      insert into http_domain_mappings as d (user_id, full_domain, subdomain, base_domain, verification_state, proof_token,
-        target_scheme, target_host, target_port, host_header, tls_mode, access_allow, access_deny, status, expires_at)
-      select ${userId}::bigint, ${domain.fullDomain}, ${under?.subdomain ?? null}::text, ${under?.baseDomain ?? null}::text,
-        ${domain.verified ? 'verified' : 'pending_verification'}, ${domain.proofToken}::text, ${domain.targetScheme},
-        ${domain.targetHost}, ${domain.targetPort}::int, ${domain.hostHeader}::text, ${domain.tlsMode},
-        ${array(access.allow, 'text')}, ${array(access.deny, 'text')}, ${domain.enabled ? 'active' : 'disabled'},
-        quota.expires_at
-      from quota where "limit" is null or current < "limit"
-      on conflict do nothing
-      returning ${changedColumns(false)}, ${clientIds(clientId)} as client_ids
-    ), served as (
-      insert into endpoint_upstreams (domain_id, client_id) select id, ${clientId}::bigint from changed
-    ), bumped as (${bumpClients(TELLABLE)}),
-    told as (${insertBindingChange(TELLABLE)}),
-    audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
-    select quota."limit", quota.current, (select id from changed) as domain_id, (select id from told) as outbox_id
-    from quota`;
 }
 
 /** Every client that serves `d`, and one more. */

@@ -19,3 +19,9 @@ export const limitsOf = (userId: SQL): SQL => sql`
 export const monthTrafficOf = (userId: SQL): SQL => sql`coalesce((
   select t.bytes_in + t.bytes_out from usage_monthly t
   where t.user_id = ${userId} and t.month = date_trunc('month', now() at time zone 'utc')::date), 0)`;
+
+/** Mappings and domains of a user together: that is what max_mappings counts. */
+export function mappingCount(userId: SQL): SQL {
+  return sql`((select count(*) from port_mappings m where m.user_id = ${userId})
+    + (select count(*) from http_domain_mappings d where d.user_id = ${userId}))`;
+}

@@ -1,11 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm';
+import type { AuditEntry } from '../services/audit.ts';
 import type { MappingOutcome, MappingRecord, MappingRepository, NewMapping } from '../services/binding-ports.ts';
 import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
-import { mappingEndpoint } from './binding-sql.ts';
-import { limitsOf } from './limits-sql.ts';
+import { changedMapping, insertMapping, type MappingMade, portPool } from './mapping-insert-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
 import { array, assignments, insertAudit, lockOwner, mappingsOf, moment, selectPage } from './sql-parts.ts';
-import { mappingCount } from './user-repository.ts';
 
 /** Ports of a random choice that another tenant took meanwhile: so often another one is tried. */
 const PORT_TRIES_MAX = 5;
@@ -21,53 +20,12 @@ const SELECT_MAPPING = sql`select m.mapping_id, m.user_id, m.name, m.protocol, m
     order by n.status <> 'online', n.node_id) as addresses,
   m.row_version as version, ${moment('m.created_at')} as created_at, ${moment('m.updated_at')} as updated_at`;
 
-/** Columns that the outbox needs, of a changed row `m`; the clients are an array beside it. */
-const changedColumns = (deleted: boolean): SQL => sql`m.mapping_id, m.user_id,
-  'mapping:' || m.mapping_id as binding_id, ${mappingEndpoint} as endpoint,
-  ${deleted ? sql`m.row_version + 1` : sql`m.row_version`} as version, ${sql.raw(String(deleted))} as deleted`;
-
-interface CreateRow {
-  limit: number | null;
-  current: number;
-  /** null: no pool has the port, or the group has none. */
-  port: number | null;
-  pool_size: number;
-  mapping_id: number | null;
-  outbox_id: number | null;
-}
-
 /** Port mappings; each change raises the versions and leaves a row in the outbox, all in one transaction. */
 export function createMappingRepository(postgres: Postgres): MappingRepository {
-  async function tryCreate(mapping: NewMapping, audit: Parameters<MappingRepository['create']>[1]): Promise<CreateRow | undefined> {
-    const isPublic = mapping.kind === 'public';
-    const sourceId = isPublic ? null : mapping.sourceClientId;
-    const [row] = await postgres.transaction<CreateRow>(
+  async function tryCreate(mapping: NewMapping, audit: AuditEntry): Promise<MappingMade | undefined> {
+    const [row] = await postgres.transaction<MappingMade>(
       lockOwner(mapping.userId, null),
-      sql`
-      with quota as (
-        select l.max_mappings as "limit", ${mappingCount(sql`${mapping.userId}`)} as current
-        from (${limitsOf(sql`${mapping.userId}`)}) l
-      ), pool as (${isPublic ? portPool(mapping.relayGroup) : sql`select null::int as port, true as online where false`}),
-      chosen as (${isPublic ? choosePort(mapping) : sql`select null::int as port`}),
-      made as (
-        insert into port_mappings as m (user_id, name, source_client_id, protocol, local_port, relay_group, remote_port,
-          target_host, target_port, secret_encrypted, enabled, access_allow, access_deny)
-        select ${mapping.userId}::bigint, ${mapping.name}, ${sourceId}::bigint, ${mapping.protocol},
-          ${isPublic ? null : mapping.localPort}::int, ${isPublic ? mapping.relayGroup : null}::text, chosen.port,
-          ${mapping.targetHost}::text, ${mapping.targetPort}::int, ${isPublic ? null : mapping.secretEncrypted}::text,
-          ${mapping.enabled}::boolean, ${array(mapping.access.allow, 'text')}, ${array(mapping.access.deny, 'text')}
-        from quota, chosen
-        where ("limit" is null or current < "limit") and (${!isPublic} or chosen.port is not null)
-        on conflict (relay_group, protocol, remote_port) do nothing
-        returning ${changedColumns(false)}, ${clientIds(mapping.targetClientId, sourceId)} as client_ids
-      ), served as (
-        insert into endpoint_upstreams (mapping_id, client_id) select mapping_id, ${mapping.targetClientId}::bigint from made
-      ), bumped as (${bumpClients(sql`made`)}),
-      told as (${insertBindingChange(sql`made`)}),
-      audited as (${insertAudit(audit, 'mapping', sql`made.mapping_id::text`, sql`made.user_id`, sql`made`)})
-      select quota."limit", quota.current, (select port from chosen) as port, (select count(*) from pool) as pool_size,
-        (select mapping_id from made) as mapping_id, (select id from told) as outbox_id
-      from quota`,
+      insertMapping(mapping, audit),
     );
     return row;
   }
@@ -140,7 +98,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
               sql`, `,
             )}
             from old where m.mapping_id = old.mapping_id and old.in_pool
-            returning ${changedColumns(false)}, ${concerned(source)} as client_ids, old.remote_port as old_port
+            returning ${changedMapping(false)}, ${concerned(source)} as client_ids, old.remote_port as old_port
           ), moved as (
             select m.binding_id, m.client_ids, m.version, true as deleted,
               ${`${mapping.protocol}:${group}:`}::text || m.old_port as endpoint
@@ -166,7 +124,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
         sql`
         with changed as (
           delete from port_mappings m where m.mapping_id = ${id}
-          returning ${changedColumns(true)}, ${concerned(source)} as client_ids
+          returning ${changedMapping(true)}, ${concerned(source)} as client_ids
         ), bumped as (${bumpClients(sql`changed`)}),
         audited as (${insertAudit(audit, 'mapping', sql`changed.mapping_id::text`, sql`changed.user_id`, sql`changed`)})
         ${insertBindingChange(sql`changed`)}`,
@@ -180,20 +138,6 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
 function concerned(source: number | null): SQL {
   return sql`array(select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
     union select unnest(${clientIds(source)}))`;
-}
-
-/** Ports that some relay of the group listens on; `online`: one that is online now. */
-function portPool(group: string): SQL {
-  return sql`select port, bool_or(n.status = 'online') as online
-    from relay_nodes n cross join generate_series(n.public_from, n.public_to) port
-    where n.relay_group = ${group} group by port`;
-}
-
-function choosePort({ remotePort, relayGroup, protocol }: NewMapping & { kind: 'public' }): SQL {
-  if (remotePort !== null) return sql`select (select pool.port from pool where pool.port = ${remotePort}) as port`;
-  return sql`select (select pool.port from pool where not exists (
-      select from port_mappings t where t.relay_group = ${relayGroup} and t.protocol = ${protocol} and t.remote_port = pool.port)
-    order by pool.online desc, random() limit 1) as port`;
 }
 
 function valueOf(value: string | number | boolean | undefined): SQL | undefined {

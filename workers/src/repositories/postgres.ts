@@ -10,7 +10,9 @@ export class PostgresError extends Error {
   readonly constraint: string | undefined;
 
   constructor(sqlState: string, constraint: string | undefined, cause: unknown) {
-    super(`Postgres refused the statement: ${sqlState}${constraint === undefined ? '' : ` (${constraint})`}`, { cause });
+    super(`Postgres refused the statement: ${sqlState}${constraint === undefined ? '' : ` (${constraint})`}`, {
+      cause,
+    });
     this.name = 'PostgresError';
     this.sqlState = sqlState;
     this.constraint = constraint;

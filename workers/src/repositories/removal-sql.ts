@@ -8,7 +8,8 @@ import { type SQL, sql } from 'drizzle-orm';
  * @param clientIds Subquery with one column.
  */
 export function removeClients(clientIds: SQL): [SQL, SQL] {
-  const alone = (column: string, id: string) => sql.raw(`not exists (
+  const alone = (column: string, id: string) =>
+    sql.raw(`not exists (
     select from endpoint_upstreams o where o.${column} = ${id} and o.client_id not in (select client_id from leaving))`);
   const mappings = sql`
     with leaving as (${clientIds}),

@@ -1,7 +1,7 @@
 import type { Plan, User } from '@tunnox/domain/api/users';
 import { type SQL, sql } from 'drizzle-orm';
 import type { QuotaFacts, UserOutcome, UserRepository } from '../services/user-ports.ts';
-import { limitsOf, monthTrafficOf } from './limits-sql.ts';
+import { limitsOf, mappingCount, monthTrafficOf } from './limits-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
 import { removeClients } from './removal-sql.ts';
 import {
@@ -13,6 +13,7 @@ import {
   OUTBOX_OF_TRANSACTION,
   selectPage,
 } from './sql-parts.ts';
+import { clientsToldOf } from './user-change-sql.ts';
 
 const SELECT_USER = sql`select u.user_id, u.username, u.email, u.status, u.plan,
   (select to_jsonb(l) from (${limitsOf(sql.raw('u.user_id'))}) l) as quota,
@@ -157,43 +158,6 @@ export function createUserRepository(postgres: Postgres): UserRepository {
       postgres.query<Plan>(sql`select name, max_clients, max_mappings, max_active_mappings, max_connections_per_mapping,
         total_bandwidth_limit, monthly_traffic_limit from plans order by max_mappings nulls last, name`),
   };
-}
-
-/** Mappings and domains of a user together: that is what max_mappings counts. */
-export function mappingCount(userId: SQL): SQL {
-  return sql`((select count(*) from port_mappings m where m.user_id = ${userId})
-    + (select count(*) from http_domain_mappings d where d.user_id = ${userId}))`;
-}
-
-/**
- * What follows for the clients when a row of `changed` was switched on or off (tickets void, bindings changed), or has
- * got another plan (limits): the parts `told` and `bindings_told`, outbox rows.
- */
-function clientsToldOf(changed: SQL): SQL {
-  return sql`
-    clients_changed as (
-      update clients c set config_version = c.config_version + 1,
-        credential_generation = c.credential_generation + case when ch.switched and ch.status = 'disabled' then 1 else 0 end
-      from ${changed} ch where c.user_id = ch.user_id and (ch.switched or ch.replanned)
-      returning c.client_id, c.config_version,
-        case when not ch.switched then 'limits' when ch.status = 'disabled' then 'disabled' else 'enabled' end as change
-    ), told as (
-      insert into outbox (kind, version, client_ids, change)
-      select 'client_changed', config_version, array[client_id], change from clients_changed returning id
-    ), mappings_changed as (
-      update port_mappings m set row_version = nextval('row_version_seq')
-      from ${changed} ch where m.user_id = ch.user_id and ch.switched
-      returning 'mapping:' || m.mapping_id as binding_id, m.row_version as version,
-        case when m.source_client_id is null then m.protocol || ':' || m.relay_group || ':' || m.remote_port end as endpoint
-    ), domains_changed as (
-      update http_domain_mappings d set row_version = nextval('row_version_seq')
-      from ${changed} ch where d.user_id = ch.user_id and ch.switched and d.verification_state = 'verified'
-      returning 'domain:' || d.id as binding_id, d.row_version as version, d.full_domain as endpoint
-    ), bindings_told as (
-      insert into outbox (kind, binding_id, endpoint, version, client_ids)
-      select 'binding_changed', b.binding_id, b.endpoint, b.version, '{}'
-      from (select * from mappings_changed union all select * from domains_changed) b returning id
-    )`;
 }
 
 /** Tells which of the names is taken. */

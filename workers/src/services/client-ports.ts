@@ -46,7 +46,10 @@ export interface OverQuota {
 
 export interface ClientRepository {
   /** Counted and made under the user's lock. */
-  create(client: NewClient, audit: AuditEntry): Promise<{ outcome: 'done'; clientId: number } | OverQuota | { outcome: 'no_user' }>;
+  create(
+    client: NewClient,
+    audit: AuditEntry,
+  ): Promise<{ outcome: 'done'; clientId: number } | OverQuota | { outcome: 'no_user' }>;
   find(clientId: number, tenant: Tenant): Promise<ClientRecord | null>;
   list(filter: ClientFilter, tenant: Tenant, page: PageRequest): Promise<PageRows<ClientRecord>>;
   /** @returns Outbox rows. */

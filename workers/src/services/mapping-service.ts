@@ -3,23 +3,15 @@ import type { DeliveredMapping, Mapping, UpdateMapping } from '@tunnox/domain/ap
 import type { Presence } from '@tunnox/domain/presence';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
-import type {
-  AccessRules,
-  MappingFilter,
-  MappingOutcome,
-  MappingRecord,
-  MappingRepository,
-  NewMapping,
-  NewMappingKind,
-} from './binding-ports.ts';
+import type { MappingFilter, MappingOutcome, MappingRecord, MappingRepository, NewMapping } from './binding-ports.ts';
 import type { ChangeTeller } from './change-teller.ts';
 import { type ClientLookup, findServingClient } from './client-lookup.ts';
 import { overQuota } from './client-service.ts';
+import { type CreateMappingInput, toNewMapping } from './mapping-input.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { Cipher, PresenceReader } from './ports.ts';
 import { type Caller, invalid, loginRequired, notFound, tenantOf } from './principal.ts';
 import { portUrl } from './public-urls.ts';
-import { randomBytes } from './random.ts';
 
 export interface MappingServiceDeps {
   mappings: MappingRepository;
@@ -29,25 +21,6 @@ export interface MappingServiceDeps {
   /** Encrypts the mappings' secrets. */
   secrets: Cipher;
 }
-
-/** A create as the schema gives it, with its defaults. */
-export interface CreateMappingInput {
-  user_id?: number | undefined;
-  name: string;
-  source_client_id?: number | undefined;
-  target_client_id?: number | undefined;
-  protocol: 'tcp' | 'http' | 'socks5';
-  target_host?: string | undefined;
-  target_port?: number | undefined;
-  local_port?: number | undefined;
-  remote_port?: number | undefined;
-  relay_group: string;
-  enabled: boolean;
-  access?: AccessRules | undefined;
-}
-
-const SECRET_BYTES = 32;
-const DEFAULT_TARGET_HOST = '127.0.0.1';
 
 /** Port mappings: from a port at a source client, or from a public port of a relay group, to a target. */
 export class MappingService {
@@ -64,11 +37,18 @@ export class MappingService {
       throw loginRequired('Log in first: anonymous clients publish one random HTTP name, and no ports or mappings');
     }
     if (body.user_id !== undefined && body.user_id !== userId) throw notFound('client', target.client_id);
-    const mapping = { ...this.#common(body, userId, target.client_id), ...(await this.#kind(caller, body, userId)) };
-    this.#requireOwnPart(caller, mapping);
+    const mapping = await toNewMapping(this.#deps, caller, body, { userId, clientId: target.client_id });
     const { source_client_id, protocol, target_host, target_port, local_port, remote_port } = body;
     const audit = auditOf(caller, 'mapping.create', {
-      after: { source_client_id, target_client_id: target.client_id, protocol, target_host, target_port, local_port, remote_port },
+      after: {
+        source_client_id,
+        target_client_id: target.client_id,
+        protocol,
+        target_host,
+        target_port,
+        local_port,
+        remote_port,
+      },
     });
     const done = demand(await this.#deps.mappings.create(mapping, audit), mapping);
     const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
@@ -130,47 +110,6 @@ export class MappingService {
     if (record === null) throw notFound('mapping', mappingId);
     return record;
   }
-
-  #common(body: CreateMappingInput, userId: number, targetClientId: number) {
-    const { protocol, name, enabled, access = { allow: [], deny: [] } } = body;
-    const common = { userId, name, targetClientId, protocol, enabled, access };
-    if (protocol === 'socks5') {
-      if (body.target_host === undefined && body.target_port === undefined) {
-        return { ...common, targetHost: null, targetPort: null };
-      }
-      throw invalid('/target_host', 'is not allowed with socks5: the source names its targets');
-    }
-    if (body.target_port === undefined) throw invalid('/target_port', 'must be given');
-    return { ...common, targetHost: body.target_host ?? DEFAULT_TARGET_HOST, targetPort: body.target_port };
-  }
-
-  async #kind(caller: Caller, body: CreateMappingInput, userId: number): Promise<NewMappingKind> {
-    if (body.source_client_id === undefined) {
-      if (body.protocol !== 'tcp') throw invalid('/protocol', 'must be tcp for a public port');
-      if (body.local_port !== undefined) throw invalid('/local_port', 'must not be given without source_client_id');
-      return { kind: 'public', relayGroup: body.relay_group, remotePort: body.remote_port ?? null };
-    }
-    if (body.remote_port !== undefined) throw invalid('/remote_port', 'must not be given with source_client_id');
-    if (body.local_port === undefined) throw invalid('/local_port', 'must be given with source_client_id');
-    const source = await this.#deps.clients.find(body.source_client_id, tenantFor(caller, userId));
-    if (source?.user_id !== userId) throw notFound('client', body.source_client_id);
-    if (source.client_id === body.target_client_id) {
-      throw invalid('/source_client_id', 'must be another client than the target');
-    }
-    const secretEncrypted = await this.#deps.secrets.encrypt(randomBytes(SECRET_BYTES));
-    return { kind: 'private', sourceClientId: source.client_id, localPort: body.local_port, secretEncrypted };
-  }
-
-  /** An agent's own credential makes mappings that begin or end at that agent. */
-  #requireOwnPart({ principal }: Caller, mapping: NewMapping): void {
-    if (principal.role !== 'client' || mapping.targetClientId === principal.clientId) return;
-    if (mapping.kind === 'private' && mapping.sourceClientId === principal.clientId) return;
-    throw notFound('client', mapping.targetClientId);
-  }
-}
-
-function tenantFor(caller: Caller, userId: number) {
-  return caller.principal.role === 'operator' ? ({ kind: 'all' } as const) : ({ kind: 'user', userId } as const);
 }
 
 function demand(

@@ -24,7 +24,11 @@ export class RouteService {
   async list(caller: Caller, query: PageQuery): Promise<Page<'routes', Route>> {
     const after = query.cursor === undefined ? null : decodeCursor(query.cursor);
     const offset = after === null ? (query.page - 1) * query.limit : 0;
-    const { rows, total } = await this.#deps.routes.list(tenantOf(caller.principal), { limit: query.limit, offset, after });
+    const { rows, total } = await this.#deps.routes.list(tenantOf(caller.principal), {
+      limit: query.limit,
+      offset,
+      after,
+    });
     const routes = await this.#toRoutes(rows);
     const last = rows.length === query.limit ? rows.at(-1)?.endpoint : undefined;
     const next_cursor = last === undefined || last === null ? null : encodeCursor(last);
@@ -34,7 +38,10 @@ export class RouteService {
   /** @throws {TunnoxError} `not_found` also for another tenant's. */
   async lookup(caller: Caller, asked: { host?: string | undefined; endpoint?: string | undefined }): Promise<Route> {
     const endpoint = asked.host === undefined ? asked.endpoint : normalizeHost(asked.host);
-    const binding = endpoint === null || endpoint === undefined ? null : await this.#deps.routes.find(tenantOf(caller.principal), endpoint);
+    const binding =
+      endpoint === null || endpoint === undefined
+        ? null
+        : await this.#deps.routes.find(tenantOf(caller.principal), endpoint);
     const [route] = binding === null ? [] : await this.#toRoutes([binding]);
     if (route === undefined) throw notFound('route for', asked.host ?? asked.endpoint ?? '');
     return route;
@@ -50,7 +57,10 @@ export class RouteService {
 function toRoute(binding: Binding, presences: Map<number, Presence>): Route[] {
   const { endpoint, binding_id, version, protocol, enabled, user_id } = binding;
   if (endpoint === null) return [];
-  const upstreams = binding.upstreams.map(({ client_id }) => ({ client_id, presence: presences.get(client_id) ?? null }));
+  const upstreams = binding.upstreams.map(({ client_id }) => ({
+    client_id,
+    presence: presences.get(client_id) ?? null,
+  }));
   return [{ endpoint, binding_id, version, protocol, enabled, user_id, upstreams }];
 }
 

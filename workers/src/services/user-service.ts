@@ -31,8 +31,7 @@ export class UserService {
     const fault = body.password_hash === undefined ? null : passwordHashFault(body.password_hash);
     if (fault !== null) throw invalid('/password_hash', fault);
     const { username, email, plan = 'free' } = body;
-    const passwordHash =
-      body.password === undefined ? (body.password_hash ?? null) : await hashPassword(body.password);
+    const passwordHash = body.password === undefined ? (body.password_hash ?? null) : await hashPassword(body.password);
     const audit = auditOf(caller, 'user.create', { after: { username, email, plan } });
     const done = demand(await this.#deps.users.create({ username, email, passwordHash, plan }, audit), body);
     return await this.#find(done.userId);

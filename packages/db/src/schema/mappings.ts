@@ -139,7 +139,10 @@ export const httpDomainMappings = pgTable(
     check('http_domain_mappings_tls_known', oneOf(t.tlsMode, TLS_MODES)),
     check('http_domain_mappings_status_known', oneOf(t.status, DOMAIN_STATUSES)),
     check('http_domain_mappings_target_port', isPort(t.targetPort)),
-    check('http_domain_mappings_name', sql`${t.fullDomain} = lower(${t.fullDomain}) and length(${t.fullDomain}) <= 253`),
+    check(
+      'http_domain_mappings_name',
+      sql`${t.fullDomain} = lower(${t.fullDomain}) and length(${t.fullDomain}) <= 253`,
+    ),
     check('http_domain_mappings_kind', sql`(${t.subdomain} is null) = (${t.baseDomain} is null)`),
   ],
 );

@@ -50,7 +50,10 @@ export const relayNodes = pgTable(
     check('relay_nodes_id', sql`${t.nodeId} ~ '^node-([0-9]{3}|1000)$'`),
     check('relay_nodes_type_known', oneOf(t.type, NODE_TYPES)),
     check('relay_nodes_status_known', oneOf(t.status, NODE_STATUSES)),
-    check('relay_nodes_pool', sql`${t.publicFrom} <= ${t.publicTo} and ${isPort(t.publicFrom)} and ${isPort(t.publicTo)}`),
+    check(
+      'relay_nodes_pool',
+      sql`${t.publicFrom} <= ${t.publicTo} and ${isPort(t.publicFrom)} and ${isPort(t.publicTo)}`,
+    ),
   ],
 );
 

@@ -59,9 +59,7 @@ export const updateClientSchema = z
   })
   .meta({ id: 'UpdateClient' });
 
-export const rotatedCodeSchema = z
-  .object({ client_id: z.int(), auth_code: z.string() })
-  .meta({ id: 'RotatedCode' });
+export const rotatedCodeSchema = z.object({ client_id: z.int(), auth_code: z.string() }).meta({ id: 'RotatedCode' });
 
 export const clientsPageSchema = z.object({ clients: z.array(clientSchema), ...pageShape });
 

@@ -12,10 +12,16 @@ export const relayGroupSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/);
 export const targetHostSchema = z
   .string()
   .max(253)
-  .regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$/, 'must be a host name or an IP address');
+  .regex(
+    /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$/,
+    'must be a host name or an IP address',
+  );
 
 /** IPv4 or IPv6 network (`10.0.0.0/8`) or single address. */
-export const cidrSchema = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], 'must be an IP address or a CIDR range');
+export const cidrSchema = z.union(
+  [z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()],
+  'must be an IP address or a CIDR range',
+);
 
 /** Who may visit: `deny` is stronger; an empty `allow` means everybody. */
 export const accessInputSchema = z.object({
@@ -56,9 +62,7 @@ export const problemSchema = z
     detail: z.string(),
     code: z.string(),
     request_id: z.string(),
-    errors: z
-      .array(z.object({ pointer: z.string(), detail: z.string() }))
-      .optional(),
+    errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
   })
   .meta({ id: 'Problem' });
 

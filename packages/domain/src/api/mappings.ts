@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { accessRulesSchema } from '../binding.ts';
-import { accessInputSchema, deliverySchema, momentSchema, pageShape, portSchema, relayGroupSchema, targetHostSchema } from './common.ts';
+import {
+  accessInputSchema,
+  deliverySchema,
+  momentSchema,
+  pageShape,
+  portSchema,
+  relayGroupSchema,
+  targetHostSchema,
+} from './common.ts';
 
 /** `active`: enabled, and an agent of it is attached. */
 export const bindingStatusSchema = z.enum(['active', 'inactive', 'disabled']);

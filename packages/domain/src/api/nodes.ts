@@ -58,7 +58,9 @@ export const createJoinTokenSchema = z
   .meta({ id: 'CreateJoinToken' });
 
 /** The only answer with the token in it. */
-export const createdJoinTokenSchema = joinTokenSchema.extend({ join_token: z.string() }).meta({ id: 'CreatedJoinToken' });
+export const createdJoinTokenSchema = joinTokenSchema
+  .extend({ join_token: z.string() })
+  .meta({ id: 'CreatedJoinToken' });
 export const joinTokensSchema = z.object({ join_tokens: z.array(joinTokenSchema) });
 
 export type Node = z.infer<typeof nodeSchema>;

@@ -89,7 +89,10 @@ export const quotaUseSchema = limitsSchema
   })
   .meta({ id: 'QuotaUse' });
 
-export const scopesSchema = z.array(z.enum(['read', 'write'])).min(1).max(2);
+export const scopesSchema = z
+  .array(z.enum(['read', 'write']))
+  .min(1)
+  .max(2);
 
 export const apiKeySchema = z
   .object({

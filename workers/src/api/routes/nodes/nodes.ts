@@ -76,7 +76,9 @@ export function nodesRoutes(nodes: NodeService) {
       const { deadline_s } = c.req.valid('json');
       return c.json(await nodes.drain(c.get('caller'), c.req.valid('param').node_id, deadline_s), 202);
     })
-    .openapi(createJoinToken, async (c) => c.json(await nodes.createJoinToken(c.get('caller'), c.req.valid('json')), 201))
+    .openapi(createJoinToken, async (c) =>
+      c.json(await nodes.createJoinToken(c.get('caller'), c.req.valid('json')), 201),
+    )
     .openapi(listJoinTokens, async (c) => c.json(await nodes.listJoinTokens(c.get('caller')), 200))
     .openapi(deleteJoinToken, async (c) => {
       await nodes.revokeJoinToken(c.get('caller'), c.req.valid('param').token_id);

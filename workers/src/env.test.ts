@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Env, parseSettings } from './env.ts';
+
+const GOOD = {
+  DATABASE_URL: 'postgres://user:pass-word@localhost/tunnox',
+  OPERATOR_KEY: 'k'.repeat(32),
+  ENCRYPTION_KEY: Buffer.alloc(32, 1).toString('base64'),
+  BASE_DOMAINS: 'Tunnox.example, second.example ,',
+  PUBLIC_HTTP_URL: 'http://{host}:9012',
+  PUBLIC_HTTPS_URL: 'https://{host}',
+  API_HOSTS: 'api.tunnox.example',
+};
+
+const parse = (change: Record<string, string | undefined>) => parseSettings({ ...GOOD, ...change } as unknown as Env);
+
+test('parseSettings() reads lists, keys and templates', () => {
+  const settings = parse({});
+  assert.deepEqual(settings.baseDomains, ['tunnox.example', 'second.example']);
+  assert.deepEqual(settings.apiHosts, ['api.tunnox.example']);
+  assert.equal(settings.encryptionKey.length, 32);
+  assert.equal(settings.neonFetchEndpoint, undefined);
+  assert.equal(settings.redis, null);
+});
+
+test('parseSettings() wants both Redis settings or none', () => {
+  const redis = { UPSTASH_REDIS_REST_URL: 'https://redis.example', UPSTASH_REDIS_REST_TOKEN: 'token' };
+  assert.deepEqual(parse(redis).redis, { url: 'https://redis.example', token: 'token' });
+  assert.throws(() => parse({ ...redis, UPSTASH_REDIS_REST_TOKEN: undefined }), /UPSTASH_REDIS_REST_TOKEN/);
+});
+
+test('parseSettings() names the setting that is wrong, and no value', () => {
+  const wrong: [string, string | undefined][] = [
+    ['DATABASE_URL', 'mysql://secret-value'],
+    ['DATABASE_URL', undefined],
+    ['OPERATOR_KEY', 'secret-value'],
+    ['ENCRYPTION_KEY', 'secret-value'],
+    ['ENCRYPTION_KEY', Buffer.alloc(16).toString('base64')],
+    ['BASE_DOMAINS', ' , '],
+    ['PUBLIC_HTTP_URL', 'http://secret-value'],
+    ['API_HOSTS', ''],
+    ['NEON_FETCH_ENDPOINT', 'secret-value'],
+  ];
+  for (const [name, value] of wrong) {
+    assert.throws(
+      () => parse({ [name]: value }),
+      (error: Error) => error.message.includes(name) && !error.message.includes('secret-value'),
+      name,
+    );
+  }
+});
