@@ -32,7 +32,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     await buildCli();
   } catch (error) {
     const missing = error?.code === 'ERR_MODULE_NOT_FOUND';
-    process.stderr.write(missing ? 'Cannot build: run `npx pnpm install` first\n' : `Cannot build the command: ${error}\n`);
+    process.stderr.write(
+      missing ? 'Cannot build: run `npx pnpm install` first\n' : `Cannot build the command: ${error}\n`,
+    );
     process.exitCode = 1;
   }
 }

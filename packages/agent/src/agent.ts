@@ -188,7 +188,10 @@ export class Agent {
 
   async #run(): Promise<Ending> {
     const { clock, emit, wallNow } = this.#deps;
-    this.#timers.push(watchStalls(clock, wallNow, () => this.#onAwake()), this.#keepRenewed());
+    this.#timers.push(
+      watchStalls(clock, wallNow, () => this.#onAwake()),
+      this.#keepRenewed(),
+    );
     const ending = await this.#loop.run();
     for (const stop of this.#timers.splice(0)) stop();
     this.#config.stop();
@@ -264,7 +267,10 @@ export class Agent {
     if (this.#loop.link !== null) void this.#config.refresh();
   }
 
-  #tunnelFailed(bindingId: string, error: { tunnelCause: Extract<AgentEvent, { type: 'tunnel_failed' }>['cause']; message: string }): void {
+  #tunnelFailed(
+    bindingId: string,
+    error: { tunnelCause: Extract<AgentEvent, { type: 'tunnel_failed' }>['cause']; message: string },
+  ): void {
     this.#deps.emit({ type: 'tunnel_failed', bindingId, cause: error.tunnelCause, message: error.message });
   }
 }

@@ -17,9 +17,13 @@ test('backoffDelayMs() doubles from one second to thirty', () => {
 
 test('backoffDelayMs() stays between half the step and the step', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 10_000 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (attempt, roll) => {
-      const delayMs = backoffDelayMs(attempt, () => roll);
-      assert.ok(delayMs >= 500 && delayMs <= 30_000);
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 10_000 }),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      (attempt, roll) => {
+        const delayMs = backoffDelayMs(attempt, () => roll);
+        assert.ok(delayMs >= 500 && delayMs <= 30_000);
+      },
+    ),
   );
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { parseAllowRule } from '@tunnox/agent/target/allow-rule';
 import { makeProof } from '@tunnox/agent/proof';
@@ -131,7 +131,7 @@ test('Agent tells the relay why a tunnel cannot be opened, and whoever runs it',
 test('Agent resets the target when the visitor resets, and the visitor when the target does', async (t) => {
   const relay = new FakeRelay('node-001');
   const { plane, start } = await setUp(t, [relay]);
-  const sockets: import('node:net').Socket[] = [];
+  const sockets: Socket[] = [];
   const port = await service(t, (socket) => void sockets.push(socket.resume()));
   plane.bindings = [target(port)];
   const { event } = start();

@@ -71,7 +71,8 @@ export async function setUp(t: TestContext, relays: FakeRelay[]): Promise<Settin
     );
     void agent.run();
     t.after(() => agent.stop());
-    const event = <T extends AgentEvent['type']>(type: T) => events.next((each): each is EventOf<T> => each.type === type);
+    const event = <T extends AgentEvent['type']>(type: T) =>
+      events.next((each): each is EventOf<T> => each.type === type);
     return { agent, events, event, saved };
   };
   return { plane, clock, sleep: (ms) => void (sleptMs += ms), start };
@@ -107,7 +108,10 @@ export async function freezable(t: TestContext, address: string): Promise<{ addr
   });
   const freeze = (): void => {
     frozen = true;
-    for (const [near, far] of pairs) near.unpipe(far) && far.unpipe(near);
+    for (const [near, far] of pairs) {
+      near.unpipe(far);
+      far.unpipe(near);
+    }
   };
   return { address: `127.0.0.1:${port}`, freeze };
 }
@@ -118,7 +122,10 @@ export function answerAtEnd(socket: Socket): void {
   socket.on('data', (chunk) => (got += String(chunk))).on('end', () => socket.end(`got ${got}`));
 }
 
-export function target(port: number | null, more: Partial<Extract<AgentBinding, { role: 'target' }>> = {}): AgentBinding {
+export function target(
+  port: number | null,
+  more: Partial<Extract<AgentBinding, { role: 'target' }>> = {},
+): AgentBinding {
   return {
     role: 'target',
     binding_id: 'mapping:1001',

@@ -20,7 +20,8 @@ function scripted(answers: (Scripted | Error)[]) {
         const next = answers.shift();
         assert.ok(next !== undefined, 'an answer for every request');
         if (next instanceof Error) throw next;
-        const text = typeof next.body === 'string' ? next.body : next.body === undefined ? '' : JSON.stringify(next.body);
+        const text =
+          typeof next.body === 'string' ? next.body : next.body === undefined ? '' : JSON.stringify(next.body);
         return { status: next.status, headers: new Headers(next.headers), text: async () => text };
       },
       wait: async (delayMs) => void waits.push(delayMs),
@@ -30,7 +31,13 @@ function scripted(answers: (Scripted | Error)[]) {
   return { caller, requests, waits };
 }
 
-const get: Call<unknown> = { method: 'GET', path: '/api/v1/me', bearer: 'secret', repeat: 'safe', parse: (body) => body };
+const get: Call<unknown> = {
+  method: 'GET',
+  path: '/api/v1/me',
+  bearer: 'secret',
+  repeat: 'safe',
+  parse: (body) => body,
+};
 const create: Call<unknown> = { ...get, method: 'POST', body: { a: 1 }, repeat: 'by_key' };
 
 test('ApiCaller.call() sends credential, agent and JSON, and parses the answer', async () => {
@@ -47,7 +54,15 @@ test('ApiCaller.call() throws the problem document as ApiError', async () => {
   const { caller } = scripted([
     {
       status: 409,
-      body: { type: 'about:blank', title: 'Taken', status: 409, detail: 'foo is taken', code: 'subdomain_taken', request_id: 'r1', domain_id: 17 },
+      body: {
+        type: 'about:blank',
+        title: 'Taken',
+        status: 409,
+        detail: 'foo is taken',
+        code: 'subdomain_taken',
+        request_id: 'r1',
+        domain_id: 17,
+      },
     },
   ]);
   await assert.rejects(caller.call(get), (error) => {
@@ -105,7 +120,11 @@ test('ApiCaller.call() repeats nothing that the API has refused', async () => {
 });
 
 test('ApiCaller.call() says that the address is wrong when something else answers', async () => {
-  const { caller } = scripted([{ status: 404, body: '<html>' }, { status: 404, body: '<html>' }, { status: 404, body: '<html>' }]);
+  const { caller } = scripted([
+    { status: 404, body: '<html>' },
+    { status: 404, body: '<html>' },
+    { status: 404, body: '<html>' },
+  ]);
   await assert.rejects(caller.call(get), { code: 'bad_answer', status: 404, detail: /check the address/ });
 });
 

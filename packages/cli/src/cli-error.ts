@@ -59,9 +59,9 @@ function adviceFor(error: ApiError): string | null {
 }
 
 function quotaAdvice(error: ApiError): string {
-  const { quota, limit, current } = error.members;
+  const { limit, current } = error.members;
   const use = typeof limit === 'number' && typeof current === 'number' ? ` (${current} of ${limit} in use)` : '';
-  if (/client/.test(String(quota ?? error.detail))) {
+  if (/\bclients?\b/.test(error.detail)) {
     return (
       `The plan has no further client${use}. Run several mappings in one agent with \`tunnox run\`, ` +
       `or run as an existing client with --client <id>.`

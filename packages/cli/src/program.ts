@@ -28,9 +28,14 @@ const EXAMPLES = `Examples:
  */
 export function createProgram(io: Io, done: (exitCode: number) => void): Command {
   const program = new Command('tunnox')
-    .description('Makes a service on this machine reachable: by an HTTP name, a TCP port, or a port of another machine.')
+    .description(
+      'Makes a service on this machine reachable: by an HTTP name, a TCP port, or a port of another machine.',
+    )
     .version(CLI_VERSION)
-    .option('--server <url>', `address of the server; TUNNOX_SERVER; default: that of the last login, or ${DEFAULT_SERVER}, where a local \`npm start\` is`)
+    .option(
+      '--server <url>',
+      `address of the server; TUNNOX_SERVER; default: that of the last login, or ${DEFAULT_SERVER}, where a local \`npm start\` is`,
+    )
     .option('--api-key <key>', 'API key; TUNNOX_API_KEY keeps it out of the process list')
     .option('--client <id>', "run as this client of the API key's user", clientArgument)
     .addOption(new Option('--transport <kind>', 'how to reach relays').choices(['tls', 'ws', 'auto']).default('auto'))

@@ -13,7 +13,8 @@ export async function runCli(args: string[], io: Io): Promise<number> {
   });
   const json = args.includes('--json');
   // In place of commander's own text, which would stand beside the event.
-  if (json) program.configureOutput({ writeErr: () => {} }).commands.forEach((each) => each.copyInheritedSettings(program));
+  if (json)
+    program.configureOutput({ writeErr: () => {} }).commands.forEach((each) => each.copyInheritedSettings(program));
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;

@@ -16,7 +16,10 @@ const runFileSchema = z
     /** Accept any certificate of https targets. */
     insecure_targets: z.boolean().default(false),
     /** Address at which local ports are opened. */
-    bind: z.string().refine((text) => isIP(text) !== 0, 'must be an IP address').default('127.0.0.1'),
+    bind: z
+      .string()
+      .refine((text) => isIP(text) !== 0, 'must be an IP address')
+      .default('127.0.0.1'),
   })
   .refine((file) => file.auth_code === undefined || file.client_id !== undefined, {
     message: 'goes together with client_id',

@@ -20,7 +20,25 @@ for (const [text, scheme, host, port] of http) {
   test(`parseHttpTarget() reads '${text}'`, () => assert.deepEqual(parseHttpTarget(text), { scheme, host, port }));
 }
 
-const wrong = ['', 'localhost', '0', '65536', 'a b:1', 'http://x/path', 'http://x?q', 'ftp://x:1', '::1', '::1:80', '[::1]', '10.0.0:80', '1.2.3.4.5:1', 'x:y', '-a:1', 'u:p@h:1', '[localhost]:1'];
+const wrong = [
+  '',
+  'localhost',
+  '0',
+  '65536',
+  'a b:1',
+  'http://x/path',
+  'http://x?q',
+  'ftp://x:1',
+  '::1',
+  '::1:80',
+  '[::1]',
+  '10.0.0:80',
+  '1.2.3.4.5:1',
+  'x:y',
+  '-a:1',
+  'u:p@h:1',
+  '[localhost]:1',
+];
 for (const text of wrong) {
   test(`parseHttpTarget() refuses '${text}'`, () => assert.throws(() => parseHttpTarget(text), UsageError));
 }

@@ -26,7 +26,10 @@ export function parseHttpTarget(text: string): TargetAddress {
   const authority = (rest ?? '').replace(/\/$/, '');
   if (/[/?#]/.test(authority)) throw problem(text, 'a tunnel leads to a whole service: leave the path out');
   if (authority.includes('@')) throw problem(text, 'leave user and password out');
-  return { scheme: lower ?? 'http', ...parseHostPort(authority, text, lower === undefined ? null : DEFAULT_PORTS[lower]) };
+  return {
+    scheme: lower ?? 'http',
+    ...parseHostPort(authority, text, lower === undefined ? null : DEFAULT_PORTS[lower]),
+  };
 }
 
 /**

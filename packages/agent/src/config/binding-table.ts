@@ -36,7 +36,9 @@ export class BindingTable {
 
   /** What this agent cannot do, as far as it can be told without trying. */
   problems(allowList: AllowList): ConfigProblem[] {
-    const targets = [...this.#targets.values()].flatMap((binding): ConfigProblem[] => targetProblem(binding, allowList));
+    const targets = [...this.#targets.values()].flatMap((binding): ConfigProblem[] =>
+      targetProblem(binding, allowList),
+    );
     const sources = this.#sources.flatMap((binding): ConfigProblem[] =>
       binding.enabled && !isStream(binding.protocol) ? [unsupported(binding, 'local ports')] : [],
     );

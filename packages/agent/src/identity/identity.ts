@@ -98,7 +98,11 @@ export class Identity {
     const outcome = await this.renew(signal);
     if (outcome.kind === 'ready') return outcome.session.config.version > since ? outcome.session.config : null;
     if (outcome.kind === 'failed') throw outcome.error;
-    throw new ApiError({ code: outcome.ending.apiCode ?? outcome.ending.code, status: 403, detail: outcome.ending.message });
+    throw new ApiError({
+      code: outcome.ending.apiCode ?? outcome.ending.code,
+      status: 403,
+      detail: outcome.ending.message,
+    });
   }
 
   async #renew(signal: AbortSignal | undefined): Promise<RenewOutcome> {

@@ -98,12 +98,7 @@ export class Link {
   }
 
   /** The agent's end of a visiting connection: it opens the control stream. */
-  static async visit(
-    socket: Duplex,
-    candidate: Candidate,
-    deps: { clock: Clock },
-    signal: AbortSignal,
-  ): Promise<Link> {
+  static async visit(socket: Duplex, candidate: Candidate, deps: { clock: Clock }, signal: AbortSignal): Promise<Link> {
     const session = connectSession(socket);
     const control = openControlStream(session, signal);
     const parts: LinkParts = { session, visiting: session, socket, tunnels: new OpenStreams(), clock: deps.clock };
@@ -143,12 +138,15 @@ export class Link {
 
   /** Begins to watch whether the relay is there: by PING every `heartbeatMs`, two without an answer end the link. */
   watch(heartbeatMs: number): void {
-    const wheel = new TimerWheel({ setInterval, clearInterval: (timer) => clearInterval(timer as NodeJS.Timeout) }, {
-      roundMs: heartbeatMs,
-      spokes: 1,
-    });
+    const wheel = new TimerWheel(
+      { setInterval, clearInterval: (timer) => clearInterval(timer as NodeJS.Timeout) },
+      {
+        roundMs: heartbeatMs,
+        spokes: 1,
+      },
+    );
     watchLiveness(this.#session, this.#socket, wheel);
-    const measure = (): void => void this.#ping((latencyMs) => (this.#latencyMs = latencyMs));
+    const measure = (): void => this.#ping((latencyMs) => (this.#latencyMs = latencyMs));
     measure();
     const stop = wheel.add(measure);
     this.#session.once('close', stop);

@@ -93,7 +93,18 @@ test('AllowList.allows() agrees with arithmetic for every IPv4 range, also when 
   );
 });
 
-for (const text of ['', 'example.com', '10.0.0.0/33', '10.0.0.1:0', '10.0.0.1:70000', '10.0.0.1:9-8', '[::1', '::1/129', '10.0.0.0/8/8', 'a:b']) {
+for (const text of [
+  '',
+  'example.com',
+  '10.0.0.0/33',
+  '10.0.0.1:0',
+  '10.0.0.1:70000',
+  '10.0.0.1:9-8',
+  '[::1',
+  '::1/129',
+  '10.0.0.0/8/8',
+  'a:b',
+]) {
   test(`parseAllowRule() refuses '${text}'`, () => {
     assert.throws(() => parseAllowRule(text), /Cannot read the allow rule/);
   });

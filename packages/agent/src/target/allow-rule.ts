@@ -8,7 +8,8 @@ export interface AllowRule {
 }
 
 /** Any address, one address, a CIDR range or `localhost`; then ports. IPv6 stands in brackets when ports follow. */
-const RULE = /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:[\]]+)|(?<bare>[0-9a-fA-F:.]+(?:\/\d+)?))(?::(?<from>\d+)(?:-(?<to>\d+))?)?$/;
+const RULE =
+  /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:[\]]+)|(?<bare>[0-9a-fA-F:.]+(?:\/\d+)?))(?::(?<from>\d+)(?:-(?<to>\d+))?)?$/;
 
 /**
  * Parses one allow rule: `10.0.0.0/8`, `127.0.0.1:5432`, `[fd00::/8]:80-90`, `localhost:3000`, `*:22`.

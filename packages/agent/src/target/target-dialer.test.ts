@@ -152,6 +152,10 @@ test('TargetDialer.dial() reports a target without TLS as tls', async (t) => {
 });
 
 test('TargetDialer.dial() reports a target that hangs up within the TLS handshake as tls', async (t) => {
-  const port = await listen(t, createServer((socket) => socket.destroy()), '127.0.0.1');
+  const port = await listen(
+    t,
+    createServer((socket) => socket.destroy()),
+    '127.0.0.1',
+  );
   assert.equal(await causeOf(dialer().dial({ scheme: 'https', host: '127.0.0.1', port }, never)), 'tls');
 });

@@ -32,7 +32,8 @@ export function targetErrorOf(error: unknown, place: string): TargetError {
   if (has('ENOTFOUND', 'EAI_AGAIN', 'ENODATA', 'EAI_FAIL', 'EAI_NODATA')) {
     return new TargetError('dns', `The name in ${place} has no address`, options);
   }
-  if (codes.some(isTlsCode)) return new TargetError('tls', `TLS with ${place} failed: ${messageOf(errors[0])}`, options);
+  if (codes.some(isTlsCode))
+    return new TargetError('tls', `TLS with ${place} failed: ${messageOf(errors[0])}`, options);
   return new TargetError('unreachable', `${place} cannot be reached: ${messageOf(errors[0])}`, options);
 }
 

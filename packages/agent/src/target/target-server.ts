@@ -77,7 +77,11 @@ export class TargetServer {
   #checkProof(bindingId: string, secret: string, headers: IncomingHttpHeaders): void {
     const { [HEADER.proof]: proof, [HEADER.source]: source, [HEADER.tunnel]: tunnelId } = headers;
     const given = typeof proof === 'string' && typeof source === 'string' && typeof tunnelId === 'string';
-    if (given && isProof(proof, secret, bindingId, source, tunnelId) && this.#usedTunnels.take(`${bindingId} ${tunnelId}`)) {
+    if (
+      given &&
+      isProof(proof, secret, bindingId, source, tunnelId) &&
+      this.#usedTunnels.take(`${bindingId} ${tunnelId}`)
+    ) {
       return;
     }
     throw new TargetError('bad_proof', 'The source agent does not know the secret of this mapping');

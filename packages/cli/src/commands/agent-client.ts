@@ -23,7 +23,10 @@ export async function openAgentClient(settings: Settings): Promise<AgentClient> 
   const saved = await SavedClient.take(file, {
     server,
     onReplaced: (oldId) =>
-      warnings.push({ code: 'client_replaced', message: `The server no longer knows client ${oldId}: a new one takes its place` }),
+      warnings.push({
+        code: 'client_replaced',
+        message: `The server no longer knows client ${oldId}: a new one takes its place`,
+      }),
     ...(apiKey === undefined ? {} : { apiKey }),
   });
   return { credentials: saved, warnings, release: () => saved.release() };

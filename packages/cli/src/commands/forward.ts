@@ -20,7 +20,10 @@ export async function forward(options: ForwardOptions, io: Io): Promise<number> 
   const target = parseTcpTarget(options.target);
   const settings = await resolveSettings(options, io.env);
   if (settings.apiKey === undefined) {
-    throw new CliError('login_required', 'Forwarding between your clients needs an account. Log in first: tunnox login');
+    throw new CliError(
+      'login_required',
+      'Forwarding between your clients needs an account. Log in first: tunnox login',
+    );
   }
   const client = await openAgentClient(settings);
   try {

@@ -22,7 +22,7 @@ export async function http(targetText: string, options: HttpOptions, io: Io): Pr
   const target = parseHttpTarget(targetText);
   const { subdomain, domain, hostHeader } = options;
   if (subdomain !== undefined && domain !== undefined) {
-    throw new UsageError('Use --subdomain for a name under the server\'s domain, or --domain for your own, not both');
+    throw new UsageError("Use --subdomain for a name under the server's domain, or --domain for your own, not both");
   }
   const settings = await resolveSettings(options, io.env);
   if (settings.apiKey === undefined && (subdomain !== undefined || domain !== undefined)) {

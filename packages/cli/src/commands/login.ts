@@ -18,7 +18,10 @@ export async function login(options: GlobalOptions, io: Io): Promise<number> {
   const { caller } = await openServer(settings);
   const { role, user } = await new ManagementApi(caller, apiKey).me(io.signal);
   if (role !== 'user' || user === null) {
-    throw new CliError('forbidden', `This is the key of ${role === 'operator' ? 'an operator' : `a ${role}`}: agents need a user's API key`);
+    throw new CliError(
+      'forbidden',
+      `This is the key of ${role === 'operator' ? 'an operator' : `a ${role}`}: agents need a user's API key`,
+    );
   }
   await credentials.update((saved) => {
     saved.logins[server] = { api_key: apiKey };

@@ -14,7 +14,8 @@ interface Row {
 /** `tunnox status`: who one is at the server, and what one has there. */
 export async function status(options: GlobalOptions, io: Io): Promise<number> {
   const settings = await resolveSettings(options, io.env);
-  const found = settings.apiKey === undefined ? await anonymous(settings) : await account(settings, settings.apiKey, io.signal);
+  const found =
+    settings.apiKey === undefined ? await anonymous(settings) : await account(settings, settings.apiKey, io.signal);
   const printer = openPrinter(io, settings.json);
   if (settings.json) printer.print({ event: 'result', command: 'status', server: settings.server, ...found.result });
   else io.stdout.write(`${found.lines.join('\n')}\n`);
@@ -24,7 +25,9 @@ export async function status(options: GlobalOptions, io: Io): Promise<number> {
 
 async function anonymous({ server, credentials }: Settings) {
   const { clients } = await credentials.read();
-  const ids = clients.filter((saved) => saved.server === server && saved.owner === 'anonymous').map(({ client_id }) => client_id);
+  const ids = clients
+    .filter((saved) => saved.server === server && saved.owner === 'anonymous')
+    .map(({ client_id }) => client_id);
   const lines = [
     `Server   ${server}`,
     'Account  none: names are random and end after 24 hours. Log in with `tunnox login`',

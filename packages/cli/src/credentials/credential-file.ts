@@ -50,7 +50,8 @@ export class CredentialFile {
     try {
       text = await readFile(this.path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, logins: {}, unnamed_domains: {}, clients: [] };
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+        return { version: 1, logins: {}, unnamed_domains: {}, clients: [] };
       throw error;
     }
     try {

@@ -46,8 +46,8 @@ export async function ensureDomain(
     return toTunnel(found, target);
   }
   try {
-    const name = subdomain === undefined ? { domain } : { subdomain };
-    return toTunnel(await api.createDomain({ ...name, ...place } as CreateNamed), target);
+    const name = { ...(subdomain === undefined ? {} : { subdomain }), ...(domain === undefined ? {} : { domain }) };
+    return toTunnel(await api.createDomain({ ...name, ...place }), target);
   } catch (error) {
     const own = ownDomainIn(error);
     if (own === null) throw error;
@@ -56,7 +56,6 @@ export async function ensureDomain(
 }
 
 type Place = Parameters<ManagementApi['updateDomain']>[1] & { client_id: number; target_port: number };
-type CreateNamed = Parameters<ManagementApi['createDomain']>[0];
 
 async function ensureUnnamed(
   api: ManagementApi,

@@ -30,7 +30,11 @@ export class Readiness {
   #ready = false;
   #lastProblem: Status['lastProblem'] = null;
 
-  constructor(agent: Pick<Agent, 'nodeId' | 'latencyMs' | 'visiting' | 'traffic'>, server: string, awaitsTunnel: boolean) {
+  constructor(
+    agent: Pick<Agent, 'nodeId' | 'latencyMs' | 'visiting' | 'traffic'>,
+    server: string,
+    awaitsTunnel: boolean,
+  ) {
     this.#agent = agent;
     this.#server = server;
     this.#awaitsTunnel = awaitsTunnel;

@@ -12,9 +12,20 @@ function shown(binding: AgentBinding): ShownBinding {
   if (binding.role === 'source') {
     const { target, target_client_id, local_port } = binding;
     const behind = `client ${target_client_id}`;
-    return { binding_id, protocol, url: null, target: target === null ? behind : `${target} behind ${behind}`, local_port };
+    return {
+      binding_id,
+      protocol,
+      url: null,
+      target: target === null ? behind : `${target} behind ${behind}`,
+      local_port,
+    };
   }
   const { url, target_scheme: scheme, target_host: host, target_port: port } = binding;
   const prefix = scheme === 'http' || scheme === 'https' ? `${scheme}://` : '';
-  return { binding_id, protocol, url, target: host === null || port === null ? null : `${prefix}${formatHostPort(host, port)}` };
+  return {
+    binding_id,
+    protocol,
+    url,
+    target: host === null || port === null ? null : `${prefix}${formatHostPort(host, port)}`,
+  };
 }
