@@ -1,10 +1,9 @@
 // The supervisor of the embedded platform; started by scripts/start.js.
-import { relative } from 'node:path';
 import { ConfigError } from '@tunnox/config/config-error';
 import { parseStackConfig, type StackConfig } from './stack-config.ts';
 import { explainFileError, StackError } from './stack-error.ts';
-import { type Stack, stackFilePath } from './stack-file.ts';
 import { Supervisor } from './supervisor.ts';
+import { welcome } from './welcome.ts';
 
 async function main(): Promise<void> {
   const startedAt = performance.now();
@@ -19,7 +18,7 @@ async function main(): Promise<void> {
   for (const event of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const) process.once(event as 'SIGTERM', stop);
   try {
     const stack = await supervisor.start();
-    say(welcome(stack, config, performance.now() - startedAt));
+    say(welcome(stack, config, performance.now() - startedAt, process.cwd()));
   } catch (error) {
     await supervisor.stop();
     fail(explainFileError(error, config.home));
@@ -48,37 +47,6 @@ function fail(error: unknown): never {
 /** Pids joined by commas. */
 function ownersOf(argument: string | undefined): number[] {
   return (argument ?? '').split(',').filter(Boolean).map(Number);
-}
-
-function welcome(stack: Stack, { home }: StackConfig, tookMs: number): string {
-  const [relay1, relay2] = stack.relays;
-  const demo =
-    stack.demo_url === null
-      ? ''
-      : `
-  Demo            ${stack.demo_url}
-  through relay 2 http://${new URL(stack.demo_url).hostname}:${relay2?.http.split(':')[1]}/
-`;
-  return `
-Tunnox is ready (${(tookMs / 1000).toFixed(1)} s).
-${demo}
-  Publish your own service, for example on port 3000 (in another terminal, in this folder):
-
-    export TUNNOX_SERVER=${stack.api_url}
-    node_modules/.bin/tunnox http 3000
-
-  Under a name of your choice, with the API key of your local tenant:
-
-    export TUNNOX_API_KEY=${stack.api_key}
-    node_modules/.bin/tunnox http 3000 --subdomain myapp
-
-  API             ${stack.api_url}/api/v1
-  HTTPS           https://*.${stack.base_domain}:${relay1?.https.split(':')[1]}/ with the CA in ${relative(process.cwd(), stack.ca_file)}
-  Everything else ${relative(process.cwd(), stackFilePath(home))}
-  Logs            ${relative(process.cwd(), home)}/logs
-
-  Ctrl-C stops everything; what was made stays for the next start.
-`;
 }
 
 await main();
