@@ -7,7 +7,7 @@ import { makeProof } from '@tunnox/agent/proof';
 import { HEADER } from '@tunnox/protocol/names';
 import { acceptTunnel, refuseTunnel } from '@tunnox/streams/answer-tunnel';
 import { StreamRefused } from '@tunnox/streams/stream-refused';
-import { FakeRelay, type FakeSession } from './fake-relay.ts';
+import { FakeRelay, type FakeSession } from '@tunnox/testing/fake-relay';
 import { answerAtEnd, service, setUp, source, target, text } from './set-up.ts';
 
 const SECRET = Buffer.alloc(32, 7).toString('base64url');

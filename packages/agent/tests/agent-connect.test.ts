@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { FakeRelay } from './fake-relay.ts';
+import { FakeRelay } from '@tunnox/testing/fake-relay';
 import { answerAtEnd, freezable, service, setUp, target, text } from './set-up.ts';
 
 test('Agent.run() connects, applies its configuration and serves a target with half-close', async (t) => {

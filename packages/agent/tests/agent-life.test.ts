@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { loadOrCreateNodeIdentity } from '@tunnox/certificates/node-identity';
 import type { RelayMessage } from '@tunnox/protocol/control-message';
-import { FakeRelay } from './fake-relay.ts';
+import { FakeRelay } from '@tunnox/testing/fake-relay';
 import { answerAtEnd, service, setUp, target, text } from './set-up.ts';
 
 test('Agent that drains connects elsewhere before it leaves, and its open tunnels finish', async (t) => {

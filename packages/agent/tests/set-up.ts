@@ -7,9 +7,9 @@ import type { AgentCredential } from '@tunnox/agent/identity/credential';
 import type { AgentBinding } from '@tunnox/domain/agent-config';
 import { parseHostPort } from '@tunnox/streams/host-port';
 import { FakeClock } from '@tunnox/testing/fake-clock';
-import { EventQueue } from './event-queue.ts';
-import { FakeControlPlane } from './fake-control-plane.ts';
-import type { FakeRelay } from './fake-relay.ts';
+import { EventQueue } from '@tunnox/testing/event-queue';
+import { FakeControlPlane } from '@tunnox/testing/fake-control-plane';
+import type { FakeRelay } from '@tunnox/testing/fake-relay';
 
 export type EventOf<T extends AgentEvent['type']> = Extract<AgentEvent, { type: T }>;
 
