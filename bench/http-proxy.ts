@@ -7,12 +7,11 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { freePort } from './src/peers/ports.ts';
 import { ratios, summarize } from './src/stats.ts';
 
 /**
@@ -82,6 +81,15 @@ async function requestsPerSecond(port: number, seconds: number): Promise<number>
   return Number(/Requests\/sec:\s+([0-9.]+)/.exec(stdout)?.[1]);
 }
 
+async function freePort(): Promise<number> {
+  const server = createTcpServer().listen(0, HOST);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 /** Starts this file in another role. @returns the port that it listens on */
 async function startRole(children: ChildProcess[], role: string, to = 0): Promise<number> {
   const args = [fileURLToPath(import.meta.url), '--role', role, '--to', String(to)];
@@ -93,7 +101,7 @@ async function startRole(children: ChildProcess[], role: string, to = 0): Promis
 
 function serveTarget(): void {
   const server = createServer((_request, response) => response.end(BODY));
-  server.listen(0, HOST, () => process.stdout.write(`${(server.address() as { port: number }).port}\n`));
+  server.listen(0, HOST, () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`));
 }
 
 async function serveRelay(targetPort: number): Promise<void> {

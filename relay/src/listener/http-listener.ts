@@ -1,38 +1,22 @@
 import { createServer, type Server } from 'node:net';
 import type { HttpProxy } from '../proxy/http-proxy.ts';
 import { peerOf } from '../proxy/peer-of.ts';
-
-export interface HttpListenerOptions {
-  host: string;
-  /** 0: any free port. */
-  port: number;
-}
+import { listen, type ListenOptions } from './listen.ts';
 
 /** Accepts visitors' plain HTTP connections. */
 export class HttpListener {
   readonly #server: Server;
-  readonly #options: HttpListenerOptions;
+  readonly #options: ListenOptions;
 
-  constructor(proxy: HttpProxy, options: HttpListenerOptions) {
+  constructor(proxy: HttpProxy, options: ListenOptions) {
     this.#options = options;
     // A visitor that ends its side after the request still gets its answer.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => proxy.handle(socket, peerOf(socket, false)));
   }
 
-  /** Resolves to the port that is listened on. */
-  async start(): Promise<number> {
-    if (!this.#server.listening) {
-      const { host, port } = this.#options;
-      await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', reject);
-        this.#server.listen({ host, port, backlog: BACKLOG }, () => {
-          this.#server.off('error', reject);
-          resolve();
-        });
-      });
-    }
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : this.#options.port;
+  /** Resolves to the port that is listened on. @throws {ListenError} */
+  start(): Promise<number> {
+    return listen(this.#server, this.#options);
   }
 
   /** Accepts no more connections; those that are open are the proxy's. */
@@ -40,6 +24,3 @@ export class HttpListener {
     if (this.#server.listening) this.#server.close();
   }
 }
-
-/** Connections that wait to be accepted: a burst of visitors must not be refused by the kernel. */
-const BACKLOG = 4096;

@@ -1,15 +1,19 @@
 import { BodyScanner } from './http1/body-scanner.ts';
 import { malformed } from './http1/malformed.ts';
-import type { RequestHead } from './http1/parse-request-head.ts';
+import type { RequestHead } from './http1/request-head.ts';
 import { parseResponseHead, type ResponseHead } from './http1/parse-response-head.ts';
 import type { ProxyCore } from './proxy-core.ts';
-import { interimHeadText, responseHeadText } from './rewrite-head.ts';
+import { isPlain, responseLines } from './http1/response-lines.ts';
+import { responseHeadText } from './rewrite-head.ts';
 import type { VisitorConnection } from './visitor-connection.ts';
 import { withoutWarningCookie } from './warning-page.ts';
+import { writeWithHead, writeWithout } from './write-joined.ts';
 
 /** 101 and what came behind it, which belongs to the new protocol. */
 export interface Switching {
   head: ResponseHead;
+  /** Of `responseLines`. */
+  lines: string;
   rest: Buffer;
 }
 
@@ -75,7 +79,7 @@ export class AnswerRelay {
       }
       if (head.status === 101) {
         if (this.#request.upgrade === null) throw malformed('The protocol is changed without a request for it');
-        this.switching = { head, rest: bytes.subarray(head.end) };
+        this.switching = { head, lines: responseLines(bytes, head), rest: bytes.subarray(head.end) };
         return more;
       }
       pos = head.end;
@@ -85,7 +89,7 @@ export class AnswerRelay {
       }
       if (head.status === 100) this.continued = true;
       // HTTP/1.0 knows no interim answers (RFC 9110, section 15.2).
-      if (this.#request.minorVersion === 1) more = this.#connection.write(interimHeadText(head));
+      if (this.#request.minorVersion === 1) more = this.#connection.write(`${responseLines(bytes, head)}\r\n`);
     }
   }
 
@@ -104,23 +108,31 @@ export class AnswerRelay {
     this.visitorStays = !close;
     this.headSent = true;
     this.#core.metrics.countAnswer(head.status);
-    if (this.hidesWarningCookie) head.lines = withoutWarningCookie(head.lines);
-    const text = responseHeadText(head, {
-      close,
-      minorVersion: request.minorVersion,
-      date: head.hasDate ? '' : this.#core.date(),
-      unchunked: this.#unchunked,
-    });
     const body = new BodyScanner(head.framing);
     this.#body = body;
+    const asItIs = !close && request.minorVersion === 1 && head.hasDate && head.upgrade === null;
+    if (asItIs && !this.hidesWarningCookie && isPlain(bytes, head)) return this.#takePlain(body, head, bytes);
+    const { minorVersion } = request;
+    const date = this.#core.date();
+    const all = responseLines(bytes, head);
+    const lines = this.hidesWarningCookie ? withoutWarningCookie(all) : all;
+    const text = responseHeadText(head, lines, { close, minorVersion, date, unchunked: this.#unchunked });
     return this.#takeBody(body, text, bytes, head.end);
+  }
+
+  /** The usual case: head and body leave as they came, but for a few lines. */
+  #takePlain(body: BodyScanner, head: ResponseHead, bytes: Buffer): boolean {
+    body.scan(bytes, head.end);
+    this.#finish(body, bytes);
+    const more = writeWithout(this.#connection.socket, bytes, head.start, head.drops, body.passTo);
+    return body.trailer === '' ? more : this.#connection.write(body.trailer);
   }
 
   #takeBody(body: BodyScanner, headText: string, bytes: Buffer, pos: number): boolean {
     if (this.#unchunked) return this.#takeUnchunked(body, headText, bytes, pos);
     body.scan(bytes, pos);
     this.#finish(body, bytes);
-    const more = this.#connection.writeWithHead(headText, bytes, pos, body.passTo);
+    const more = writeWithHead(this.#connection.socket, headText, bytes, pos, body.passTo);
     return body.trailer === '' ? more : this.#connection.write(body.trailer);
   }
 
@@ -130,7 +142,7 @@ export class AnswerRelay {
     body.scan(bytes, pos, (from, to) => payload.push(bytes.subarray(from, to)));
     this.#finish(body, bytes);
     const joined = payload.length === 1 && payload[0] !== undefined ? payload[0] : Buffer.concat(payload);
-    return this.#connection.writeWithHead(headText, joined, 0, joined.length);
+    return writeWithHead(this.#connection.socket, headText, joined, 0, joined.length);
   }
 
   #finish(body: BodyScanner, bytes: Buffer): void {

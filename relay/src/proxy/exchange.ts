@@ -1,29 +1,23 @@
 import type { Binding } from '@tunnox/domain/binding';
-import { normalizeHost } from '@tunnox/domain/host-name';
-import type { Decision } from '../router/router.ts';
-import { TunnelRefused } from '../upstream/tunnel-refused.ts';
 import * as answers from './answer.ts';
 import { AnswerRelay } from './answer-relay.ts';
 import { answerText } from './answer-text.ts';
 import { isLooping } from './forwarding.ts';
 import { BodyScanner } from './http1/body-scanner.ts';
 import { findField } from './http1/find-field.ts';
-import type { RequestHead } from './http1/parse-request-head.ts';
-import { openTunnel, type Opened } from './open-tunnel.ts';
+import type { RequestHead } from './http1/request-head.ts';
 import type { ProxyCore } from './proxy-core.ts';
 import { mayTryAgain } from './replay.ts';
 import { requestHeadText } from './rewrite-head.ts';
-import { TargetConnection, type TargetListener } from './target-connection.ts';
+import type { TargetConnection, TargetListener } from './target-connection.ts';
+import type { FinderListener } from './target-finder.ts';
 import * as limits from './time-limits.ts';
-import { poolKey } from './tunnel-pool.ts';
 import { upgrade } from './upgrade.ts';
 import type { VisitorConnection } from './visitor-connection.ts';
 import { wantsWarning, warningText } from './warning-page.ts';
 
-type OpenDecision = Extract<Decision, { kind: 'open' }>;
-
-/** One request of a visitor and its answer: finds the target, sends the request, passes the answer back. */
-export class Exchange implements TargetListener {
+/** One request of a visitor and its answer: has the target found, sends the request, passes the answer back. */
+export class Exchange implements TargetListener, FinderListener {
   /** The whole request has been passed on, or there is no more of it. */
   requestDone: boolean;
   readonly #core: ProxyCore;
@@ -31,14 +25,10 @@ export class Exchange implements TargetListener {
   readonly #head: RequestHead;
   readonly #body: BodyScanner | null;
   readonly #answer: AnswerRelay;
-  #endpoint = '';
-  #decision: OpenDecision | null = null;
-  #opening: AbortController | null = null;
   #target: TargetConnection | null = null;
   #targetKey = '';
   #targetBlocked = false;
   #visitorBlocked = false;
-  #over = false;
   #bodyBegan = false;
   #windowBytes = 0;
 
@@ -60,88 +50,25 @@ export class Exchange implements TargetListener {
     const { method, host, via } = this.#head;
     if (method === 'CONNECT' || method === 'TRACE') return this.#reply(answers.methodNotAllowed(method));
     if (via !== '' && isLooping(via)) return this.#reply(answers.loopDetected(host));
-    const endpoint = normalizeHost(host);
-    if (endpoint === null) return this.#reply(answers.unknownName(host));
-    this.#endpoint = endpoint;
-    const decision = this.#core.router.decide(endpoint);
-    if (!(decision instanceof Promise)) return this.#execute(decision);
     this.#connection.deadlineMs = this.#core.sweep.nowMs + limits.OPEN_MS;
-    decision.then(
-      (decided) => this.#execute(decided),
-      () => this.#execute({ kind: 'unavailable' }),
+    this.#connection.finder.find(this.#head, this);
+  }
+
+  warns(): boolean {
+    if (!this.#core.warningPages || !wantsWarning(this.#head)) return false;
+    const head = this.#head;
+    this.#end();
+    this.#connection.reply(200, head.keepAlive && this.requestDone, (frame) =>
+      warningText(head, this.#connection.forwarding.isSecure(head), frame),
     );
+    return true;
   }
 
-  #execute(decision: Decision): void {
-    if (this.#over) return;
-    const { host } = this.#head;
-    switch (decision.kind) {
-      case 'unknown':
-        return this.#reply(answers.unknownName(host));
-      case 'unavailable':
-        return this.#reply(answers.unavailable());
-      case 'offline':
-        return this.#reply(decision.binding.enabled ? answers.offline(host) : answers.disabled(host));
-      case 'open':
-        return this.#open(decision);
-    }
+  onNoTarget(answer: answers.Answer): void {
+    this.#reply(answer);
   }
 
-  #open(decision: OpenDecision): void {
-    const { binding, upstreams } = decision;
-    if (binding.protocol !== 'http') return this.#reply(answers.unknownName(this.#head.host));
-    if (!binding.enabled) return this.#reply(answers.disabled(this.#head.host));
-    if (binding.warning_page && this.#core.warningPages && wantsWarning(this.#head)) {
-      return this.#warn();
-    }
-    this.#decision = decision;
-    const upstream = upstreams.find(({ closed }) => !closed);
-    if (upstream !== undefined) {
-      const key = poolKey(binding, upstream, this.#connection.forwarding.visitorAddress(this.#head));
-      const target = this.#core.pool.take(key);
-      if (target !== null) {
-        this.#core.metrics.tunnelsReused++;
-        return this.#send(target, key, binding);
-      }
-    }
-    this.#openFresh(decision);
-  }
-
-  #openFresh(decision: OpenDecision): void {
-    const core = this.#core;
-    const opening = new AbortController();
-    this.#opening = opening;
-    this.#connection.deadlineMs = core.sweep.nowMs + limits.OPEN_MS;
-    openTunnel(core.router, {
-      endpoint: this.#endpoint,
-      decision,
-      visitor: this.#connection.forwarding.visitor(this.#head),
-      newTunnelId: () => core.newTunnelId(),
-      signal: opening.signal,
-    }).then(
-      (opened) => this.#opened(opened),
-      (error: unknown) => this.#notOpened(error),
-    );
-  }
-
-  #opened(opened: Opened): void {
-    this.#opening = null;
-    if (opened.kind === 'decided') return this.#execute(opened.decision);
-    const target = new TargetConnection(opened.tunnel, this.#core.pool.drop);
-    if (this.#over) return target.reset();
-    this.#core.metrics.tunnelsOpened++;
-    const { binding, upstream } = opened;
-    this.#send(target, poolKey(binding, upstream, this.#connection.forwarding.visitorAddress(this.#head)), binding);
-  }
-
-  #notOpened(error: unknown): void {
-    this.#opening = null;
-    if (this.#over) return;
-    const refused = error instanceof TunnelRefused ? error : new TunnelRefused('lost', 'No tunnel', { cause: error });
-    this.#reply(answers.refusedTunnel(refused));
-  }
-
-  #send(target: TargetConnection, key: string, binding: Binding): void {
+  onTarget(target: TargetConnection, key: string, binding: Binding): void {
     this.#target = target;
     this.#targetKey = key;
     this.#answer.hidesWarningCookie = binding.warning_page;
@@ -201,8 +128,7 @@ export class Exchange implements TargetListener {
     }
     if (answer.done) return this.#answered();
     if (answer.switching !== null) {
-      this.#over = true;
-      return upgrade(this.#core.metrics, this.#connection, target, answer.switching);
+        return upgrade(this.#core.metrics, this.#connection, target, answer.switching);
     }
     if (!more) {
       this.#visitorBlocked = true;
@@ -289,7 +215,6 @@ export class Exchange implements TargetListener {
     const target = this.#target;
     const answer = this.#answer;
     this.#target = null;
-    this.#over = true;
     if (target !== null) {
       if (answer.targetStays && target.usable) this.#core.pool.put(this.#targetKey, target);
       else target.close();
@@ -309,11 +234,12 @@ export class Exchange implements TargetListener {
     const answer = this.#answer;
     const { method } = this.#head;
     const died = { reused: target.reused, answerBegan: answer.began, method, hasBody: this.#body !== null };
-    if (this.#decision !== null && mayTryAgain({ kind: 'died', ...died })) {
+    if (mayTryAgain({ kind: 'died', ...died })) {
       target.close();
       this.#target = null;
       this.#core.metrics.replays++;
-      return this.#openFresh(this.#decision);
+      this.#connection.deadlineMs = this.#core.sweep.nowMs + limits.OPEN_MS;
+      return this.#connection.finder.findFresh(this.#head, this);
     }
     this.#reply(answers.noAnswer());
   }
@@ -326,25 +252,15 @@ export class Exchange implements TargetListener {
       this.#core.metrics.truncated++;
       return this.#connection.cut();
     }
-    const { method, minorVersion, keepAlive, fields } = this.#head;
-    const accept = findField(fields, 'accept');
+    const { method, minorVersion, keepAlive, lines } = this.#head;
+    const accept = findField(lines, 'accept');
     this.#connection.reply(answer.status, keepAlive && this.requestDone, (frame) =>
       answerText(answer, { ...frame, method, minorVersion, accept }),
     );
   }
 
-  #warn(): void {
-    const head = this.#head;
-    this.#end();
-    this.#connection.reply(200, head.keepAlive && this.requestDone, (frame) =>
-      warningText(head, this.#connection.forwarding.isSecure(head), frame),
-    );
-  }
-
   #end(): void {
-    this.#over = true;
-    this.#opening?.abort();
-    this.#opening = null;
+    this.#connection.finder.stop();
     this.#target?.reset();
     this.#target = null;
   }

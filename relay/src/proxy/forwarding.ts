@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
+import { flat } from './flat.ts';
 import { splitList } from './http1/connection-options.ts';
 import { findField } from './http1/find-field.ts';
-import type { RequestHead } from './http1/parse-request-head.ts';
+import type { RequestHead } from './http1/request-head.ts';
 
 /** Our name in `Via` (RFC 9110, section 7.6.3). */
 const PSEUDONYM = 'tunnox';
@@ -70,8 +71,8 @@ export class Forwarding {
   lines(head: RequestHead): string {
     if (this.#peerIsTrusted && head.forwarding !== '') return via(head) + this.#continuedLines(head);
     if (head.host !== this.#lastHost) {
-      this.#lastHost = head.host;
-      this.#lastLines = this.#freshLines(head.host);
+      this.#lastHost = flat(head.host);
+      this.#lastLines = flat(this.#freshLines(head.host));
     }
     return via(head) + this.#lastLines;
   }

@@ -1,4 +1,5 @@
-import type { RequestHead } from './http1/parse-request-head.ts';
+import { isHostValue } from './http1/host-value.ts';
+import type { RequestHead } from './http1/request-head.ts';
 import type { ResponseHead } from './http1/parse-response-head.ts';
 
 /**
@@ -8,13 +9,12 @@ import type { ResponseHead } from './http1/parse-response-head.ts';
  * @param forwarding Lines of `Forwarding.lines`.
  */
 export function requestHeadText(head: RequestHead, hostHeader: string | null, forwarding: string): string {
-  return (
-    `${head.method} ${head.target} HTTP/1.1\r\nHost: ${hostHeader ?? head.host}\r\n` +
-    head.fields +
-    forwarding +
-    hopLines(head)
-  );
+  const keep = hostHeader === null || !isHostValue(hostHeader);
+  const lines = keep ? head.lines : head.lines.replace(HOST_LINE, () => `\r\nHost: ${hostHeader}\r\n`);
+  return lines + forwarding + hopLines(head);
 }
+
+const HOST_LINE = /\r\nhost:.*\r\n/i;
 
 function hopLines(head: RequestHead): string {
   if (head.upgrade === null) return head.acceptsTrailers ? 'TE: trailers\r\nConnection: TE\r\n\r\n' : '\r\n';
@@ -32,25 +32,15 @@ export interface ResponseHop {
   unchunked: boolean;
 }
 
-/** Head of a final response as the visitor gets it. */
-export function responseHeadText(head: ResponseHead, hop: ResponseHop): string {
-  let text = hop.unchunked ? head.lines.replace(TRANSFER_ENCODING, '') : head.lines;
+/** Head of a final response as the visitor gets it. @param lines Of `responseLines`. */
+export function responseHeadText(head: ResponseHead, lines: string, hop: ResponseHop): string {
+  let text = hop.unchunked ? lines.replace(TRANSFER_ENCODING, '') : lines;
   if (!head.hasDate) text += `Date: ${hop.date}\r\n`;
   if (head.status === 426 && head.upgrade !== null) {
     return `${text}Upgrade: ${head.upgrade}\r\nConnection: Upgrade${hop.close ? ', close' : ''}\r\n\r\n`;
   }
   if (hop.close) return `${text}Connection: close\r\n\r\n`;
   return hop.minorVersion === 0 ? `${text}Connection: keep-alive\r\n\r\n` : `${text}\r\n`;
-}
-
-/** Head of 101 Switching Protocols. */
-export function switchingHeadText(head: ResponseHead): string {
-  return `${head.lines}Upgrade: ${head.upgrade ?? ''}\r\nConnection: Upgrade\r\n\r\n`;
-}
-
-/** Head of an interim response other than 101. */
-export function interimHeadText(head: ResponseHead): string {
-  return `${head.lines}\r\n`;
 }
 
 const TRANSFER_ENCODING = /^transfer-encoding:.*\r\n/gim;

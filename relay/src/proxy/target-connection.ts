@@ -27,6 +27,7 @@ export class TargetConnection {
   readonly #meter: Meter;
   readonly #onIdleEnd: (target: TargetConnection) => void;
   #gone = false;
+  #ended = false;
   #paused = false;
 
   /** @param onIdleEnd Called when the tunnel ends, or says something, while nobody uses it. */
@@ -43,7 +44,7 @@ export class TargetConnection {
 
   /** False once it cannot carry another request. */
   get usable(): boolean {
-    return !this.#gone && this.stream.writable && this.stream.readable;
+    return !this.#gone && !this.#ended;
   }
 
   /** @returns false: wait for `onTargetDrain` */
@@ -98,6 +99,7 @@ export class TargetConnection {
   readonly #onDrain = (): void => this.listener?.onTargetDrain();
 
   readonly #onEnd = (): void => {
+    this.#ended = true;
     // Node also ends the reading of an HTTP/2 stream that was cut off with code NO_ERROR.
     if ('aborted' in this.stream && this.stream.aborted === true) this.#onClose();
     else if (this.listener === null) this.#onIdleEnd(this);

@@ -1,7 +1,6 @@
 import { join } from '@tunnox/streams/join';
 import type { Switching } from './answer-relay.ts';
 import type { ProxyMetrics } from './proxy-metrics.ts';
-import { switchingHeadText } from './rewrite-head.ts';
 import type { TargetConnection } from './target-connection.ts';
 import type { VisitorConnection } from './visitor-connection.ts';
 
@@ -10,13 +9,13 @@ export function upgrade(
   metrics: ProxyMetrics,
   connection: VisitorConnection,
   target: TargetConnection,
-  { head, rest }: Switching,
+  { head, lines, rest }: Switching,
 ): void {
   metrics.upgradesTotal++;
   metrics.upgradesActive++;
   metrics.countAnswer(head.status);
   const { socket, halfClosed } = connection;
-  connection.write(switchingHeadText(head));
+  connection.write(`${lines}Upgrade: ${head.upgrade ?? ''}\r\nConnection: Upgrade\r\n\r\n`);
   const early = connection.detach();
   const { stream, meter } = target.detach();
   if (rest.length > 0) socket.write(rest);

@@ -6,14 +6,13 @@ import type { Timed } from './deadline-sweep.ts';
 import { Exchange } from './exchange.ts';
 import { Forwarding, type Peer } from './forwarding.ts';
 import { CR, LF } from './http1/char-class.ts';
-import { parseRequestHead, type RequestHead } from './http1/parse-request-head.ts';
+import { parseRequestHead } from './http1/parse-request-head.ts';
+import type { RequestHead } from './http1/request-head.ts';
 import type { ProxyCore } from './proxy-core.ts';
+import { TargetFinder } from './target-finder.ts';
 import { FIRST_BYTE_MS, HEAD_MS, KEEP_ALIVE_MS, LINGER_MS } from './time-limits.ts';
 
 const NOTHING = Buffer.alloc(0);
-
-/** Up to here a head and its first body bytes are copied into one write; above, two buffers are cheaper. */
-const COPY_BYTES_MAX = 16 * 1024;
 
 /**
  * One HTTP/1.x connection of a visitor: requests are read one after the other, each the work of an `Exchange`; the next
@@ -24,6 +23,7 @@ export class VisitorConnection implements Timed {
   deadlineMs: number;
   readonly socket: Duplex;
   readonly forwarding: Forwarding;
+  readonly finder: TargetFinder;
   readonly #core: ProxyCore;
   #exchange: Exchange | null = null;
   #input: Buffer = NOTHING;
@@ -40,6 +40,7 @@ export class VisitorConnection implements Timed {
     this.#core = core;
     this.socket = socket;
     this.forwarding = new Forwarding(peer, core.trustedPeers);
+    this.finder = new TargetFinder(core, this.forwarding);
     this.deadlineMs = core.sweep.nowMs + FIRST_BYTE_MS;
     core.sweep.add(this);
     socket.on('data', this.#onData);
@@ -61,23 +62,6 @@ export class VisitorConnection implements Timed {
   /** @returns false: wait for `Exchange.onVisitorDrain` */
   write(data: Buffer | string): boolean {
     return typeof data === 'string' ? this.socket.write(data, 'latin1') : this.socket.write(data);
-  }
-
-  /** Writes `head` and `bytes[from, to)` together. */
-  writeWithHead(head: string, bytes: Buffer, from: number, to: number): boolean {
-    const length = to - from;
-    if (length === 0) return this.write(head);
-    if (length > COPY_BYTES_MAX) {
-      this.socket.cork();
-      this.write(head);
-      const more = this.socket.write(bytes.subarray(from, to));
-      this.socket.uncork();
-      return more;
-    }
-    const joined = Buffer.allocUnsafe(head.length + length);
-    joined.write(head, 'latin1');
-    bytes.copy(joined, head.length, from, to);
-    return this.socket.write(joined);
   }
 
   /** Sends an answer of our own. @param text Makes it, once it is known whether the connection stays. */

@@ -1,7 +1,7 @@
 import { escapeHtml, page } from './answer-page.ts';
 import { responseText } from './answer-text.ts';
 import { findCookie, findField } from './http1/find-field.ts';
-import type { RequestHead } from './http1/parse-request-head.ts';
+import type { RequestHead } from './http1/request-head.ts';
 
 /** Set with the page: it is shown once, then again after the cookie has ended. */
 const WARNING_COOKIE = 'tunnox_warned';
@@ -17,28 +17,28 @@ const SKIP_HEADER = 'tunnox-skip-warning';
  */
 export function wantsWarning(head: RequestHead): boolean {
   if (head.method !== 'GET' || head.upgrade !== null) return false;
-  const { fields } = head;
-  if (findField(fields, 'accept')?.toLowerCase().includes('text/html') !== true) return false;
-  const mode = findField(fields, 'sec-fetch-mode');
+  const { lines } = head;
+  if (findField(lines, 'accept')?.toLowerCase().includes('text/html') !== true) return false;
+  const mode = findField(lines, 'sec-fetch-mode');
   // Browsers without Fetch Metadata, and plain HTTP, where none is sent.
-  if (mode === null ? !isBrowser(fields) : mode !== 'navigate') return false;
-  return findField(fields, SKIP_HEADER) === null && findCookie(fields, WARNING_COOKIE) === null;
+  if (mode === null ? !isBrowser(lines) : mode !== 'navigate') return false;
+  return findField(lines, SKIP_HEADER) === null && findCookie(lines, WARNING_COOKIE) === null;
 }
 
-function isBrowser(fields: string): boolean {
-  return findField(fields, 'user-agent')?.startsWith('Mozilla/') === true;
+function isBrowser(lines: string): boolean {
+  return findField(lines, 'user-agent')?.startsWith('Mozilla/') === true;
 }
 
 /** The page as a whole response. @param secure The visitor uses TLS. */
 export function warningText(head: RequestHead, secure: boolean, frame: { close: boolean; date: string }): string {
   const { method, minorVersion } = head;
   const body = { contentType: 'text/html; charset=utf-8', body: warningPage(head.host) };
-  return responseText(200, warningFields(head.fields, secure), body, { ...frame, method, minorVersion });
+  return responseText(200, warningFields(head.lines, secure), body, { ...frame, method, minorVersion });
 }
 
 /** In a frame the page is not shown, and counts for nothing. */
-function warningFields(fields: string, secure: boolean): string {
-  const destination = findField(fields, 'sec-fetch-dest');
+function warningFields(lines: string, secure: boolean): string {
+  const destination = findField(lines, 'sec-fetch-dest');
   const policy = "Content-Security-Policy: frame-ancestors 'none'\r\n";
   if (destination !== null && destination !== 'document') return policy;
   const cookie = `${WARNING_COOKIE}=1; Path=/; Max-Age=${COOKIE_AGE_S}; HttpOnly; SameSite=Lax`;

@@ -7,7 +7,6 @@ import { safeTrailers } from './safe-trailers.ts';
 type State = 'size' | 'extension' | 'sizeLf' | 'data' | 'dataCr' | 'dataLf' | 'trailer' | 'done';
 
 const SEMICOLON = 0x3b;
-const BLANK_LINE = Buffer.from('\r\n\r\n');
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -98,10 +97,10 @@ export class ChunkedScanner {
     }
     const before = this.#held.length;
     const held = before === 0 ? bytes.subarray(pos) : Buffer.concat([this.#held, bytes.subarray(pos)]);
-    const end = trailerEnd(held, before);
-    if (end !== -1 && end <= TRAILER_BYTES_MAX) {
-      this.trailer = safeTrailers(held.subarray(0, end));
-      return this.#finish(pos + end - before);
+    const section = safeTrailers(held);
+    if (section !== null && section.end <= TRAILER_BYTES_MAX) {
+      this.trailer = section.text;
+      return this.#finish(pos + section.end - before);
     }
     if (held.length >= TRAILER_BYTES_MAX) throw headTooLarge(`A trailer section may have ${TRAILER_BYTES_MAX} bytes`);
     this.#held = held;
@@ -114,15 +113,4 @@ export class ChunkedScanner {
     this.done = true;
     this.consumed = consumed;
   }
-}
-
-/** Index after the blank line that ends a trailer section, or -1. */
-function trailerEnd(held: Buffer, scannedTo: number): number {
-  if (held[0] === CR) {
-    if (held.length === 1) return -1;
-    if (held[1] === LF) return 2;
-    throw malformed('CR without LF');
-  }
-  const found = held.indexOf(BLANK_LINE, Math.max(0, scannedTo - 3));
-  return found === -1 ? -1 : found + 4;
 }

@@ -12,7 +12,7 @@ const CLOSE: ConnectionOptions = { ...NO_OPTIONS, close: true };
 const UPGRADE: ConnectionOptions = { ...NO_OPTIONS, upgrade: true };
 
 /**
- * Reads the value of `Connection`, several of them joined by commas.
+ * Reads the value of `Connection`, several of them joined by commas. What cannot be a field name is passed over.
  *
  * @see RFC 9110, section 7.6.1
  */
@@ -27,10 +27,12 @@ export function parseConnectionOptions(value: string): ConnectionOptions {
     if (token === 'close') options.close = true;
     else if (token === 'keep-alive') options.keepAlive = true;
     else if (token === 'upgrade') options.upgrade = true;
-    else names.add(token);
+    else if (FIELD_NAME.test(token)) names.add(token);
   }
   return names.size === 0 ? options : { ...options, names };
 }
+
+const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
 /** Elements of a comma-separated list, trimmed, empty ones left out (RFC 9110, section 5.6.1). */
 export function splitList(value: string): string[] {

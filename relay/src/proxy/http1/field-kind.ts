@@ -48,12 +48,20 @@ const UNDERSCORE = 0x5f;
 
 interface Candidate {
   name: Buffer;
+  first: number;
   kind: FieldKind;
 }
 
+const LONGEST = Math.max(...NAMES.map(([name]) => name.length));
+
 /** Candidates by the length of the name. */
-const BY_LENGTH: Candidate[][] = [];
-for (const [name, kind] of NAMES) (BY_LENGTH[name.length] ??= []).push({ name: Buffer.from(name), kind });
+const BY_LENGTH: Candidate[][] = Array.from({ length: LONGEST + 1 }, (_, length) =>
+  NAMES.filter(([name]) => name.length === length).map(([name, kind]) => ({
+    name: Buffer.from(name),
+    first: name.charCodeAt(0),
+    kind,
+  })),
+);
 
 /**
  * Kind of the field name in `bytes[start, end)`. A name that becomes a known one only when `_` is read as `-` is
@@ -61,20 +69,24 @@ for (const [name, kind] of NAMES) (BY_LENGTH[name.length] ??= []).push({ name: B
  */
 export function fieldKindOf(bytes: Uint8Array, start: number, end: number): FieldKind {
   const length = end - start;
-  const candidates = BY_LENGTH[length];
-  if (candidates !== undefined) {
-    for (const { name, kind } of candidates) {
-      if (matches(bytes, start, name)) return spelled(bytes, start, end, kind);
+  const first = FOLDED[bytes[start] as number];
+  if (length <= LONGEST) {
+    const candidates = BY_LENGTH[length] as Candidate[];
+    for (let i = 0; i < candidates.length; i++) {
+      const candidate = candidates[i] as Candidate;
+      if (candidate.first === first && matches(bytes, start, candidate.name)) {
+        return spelled(bytes, start, end, candidate.kind);
+      }
     }
   }
-  if (length > X_FORWARDED.length && matches(bytes, start, X_FORWARDED)) {
+  if (first === X_FORWARDED[0] && length > X_FORWARDED.length && matches(bytes, start, X_FORWARDED)) {
     return spelled(bytes, start, end, FieldKind.forwarding);
   }
   return FieldKind.other;
 }
 
 function matches(bytes: Uint8Array, start: number, name: Buffer): boolean {
-  for (let i = 0; i < name.length; i++) {
+  for (let i = 1; i < name.length; i++) {
     if (FOLDED[bytes[start + i] as number] !== name[i]) return false;
   }
   return true;

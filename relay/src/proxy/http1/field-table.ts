@@ -1,77 +1,100 @@
 import { COLON, CR, HTAB, IS_FIELD_VALUE, IS_TOKEN, LF, SP } from './char-class.ts';
-import { fieldKindOf, type FieldKind } from './field-kind.ts';
+import { FieldKind, fieldKindOf } from './field-kind.ts';
 import { FIELDS_MAX } from './limits.ts';
-import { headTooLarge, malformed } from './malformed.ts';
+import { headTooLarge } from './malformed.ts';
+
+/** Numbers kept for a field: kind, start of its line, start and end of its value, end of its line. */
+const STRIDE = 5;
 
 /**
- * Field lines of one head as numbers: where each line, its name and its value stand. Made once and filled again for
- * every head, so that parsing a head allocates nothing for its fields.
+ * The fields of one head that mean something to a proxy, as numbers: what they are and where they stand. Made once and
+ * filled again for every head, so that checking a head allocates nothing for its fields.
  */
 export class FieldTable {
+  /** Fields in the table; those of kind `other` are checked, but not kept. */
   count = 0;
-  readonly #kinds = new Uint8Array(FIELDS_MAX);
-  readonly #nameStarts = new Int32Array(FIELDS_MAX);
-  readonly #nameEnds = new Int32Array(FIELDS_MAX);
-  readonly #valueStarts = new Int32Array(FIELDS_MAX);
-  readonly #valueEnds = new Int32Array(FIELDS_MAX);
-  readonly #lineEnds = new Int32Array(FIELDS_MAX);
+  /** Index after the blank line. */
+  end = 0;
+  /** Where the first byte stands that cannot be. */
+  badAt = 0;
+  readonly #at = new Int32Array(FIELDS_MAX * STRIDE);
 
   /**
-   * Reads the field lines in `bytes[pos, end)`; `end` is where the blank line begins.
+   * Checks the field lines that begin at `pos`, up to the blank line.
    *
-   * @throws {TunnoxError} `malformed` for a line fold, white space before the colon, a name that is no token, a value
-   *   with control characters, CR or LF alone; `head_too_large` for more than FIELDS_MAX lines
+   * @returns false: at `badAt` is a byte that must not be there, or the bytes end. A line fold, white space before the
+   *   colon, a name that is no token, control characters, CR or LF alone.
+   * @throws {TunnoxError} `head_too_large` for more than FIELDS_MAX lines
    * @see RFC 9112, section 5
    */
-  fill(bytes: Buffer, pos: number, end: number): void {
-    let count = 0;
-    while (pos < end) {
+  fill(bytes: Buffer, pos: number): boolean {
+    const at = this.#at;
+    let lines = 0;
+    let next = 0;
+    for (;;) {
       const nameStart = pos;
       while (IS_TOKEN[bytes[pos] as number] === 1) pos++;
-      if (bytes[pos] !== COLON || pos === nameStart) throw malformed('A field line has no proper name');
-      const nameEnd = pos++;
+      if (bytes[pos] !== COLON || pos === nameStart) break;
+      const kind = fieldKindOf(bytes, nameStart, pos++);
       while (isBlank(bytes[pos])) pos++;
       const valueStart = pos;
       while (IS_FIELD_VALUE[bytes[pos] as number] === 1) pos++;
-      if (bytes[pos] !== CR || bytes[pos + 1] !== LF) throw malformed('A field value has a forbidden character');
-      let valueEnd = pos;
-      while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd--;
+      if (bytes[pos] !== CR || bytes[pos + 1] !== LF) return this.#bad(pos);
+      if (++lines > FIELDS_MAX) throw headTooLarge(`A head may have ${FIELDS_MAX} fields`);
       pos += 2;
-      if (count < FIELDS_MAX) {
-        this.#kinds[count] = fieldKindOf(bytes, nameStart, nameEnd);
-        this.#nameStarts[count] = nameStart;
-        this.#nameEnds[count] = nameEnd;
-        this.#valueStarts[count] = valueStart;
-        this.#valueEnds[count] = valueEnd;
-        this.#lineEnds[count] = pos;
-      }
-      count++;
+      if (kind === FieldKind.other) continue;
+      at[next] = kind;
+      at[next + 1] = nameStart;
+      at[next + 2] = valueStart;
+      at[next + 3] = pos - 2;
+      at[next + 4] = pos;
+      next += STRIDE;
     }
-    // Counted to the end, so that a head which is malformed and too long is malformed however it was cut.
-    if (count > FIELDS_MAX) throw headTooLarge(`A head may have ${FIELDS_MAX} fields`);
-    this.count = count;
+    this.count = next / STRIDE;
+    this.end = pos + 2;
+    // What is no field line must be the blank line.
+    const blank = bytes[pos] === CR && bytes[pos + 1] === LF && (bytes[pos - 1] === LF || pos === 0);
+    return blank || this.#bad(pos);
   }
 
   kind(index: number): FieldKind {
-    return this.#kinds[index] as FieldKind;
+    return this.#at[index * STRIDE] as FieldKind;
   }
 
   lineStart(index: number): number {
-    return this.#nameStarts[index] as number;
+    return this.#at[index * STRIDE + 1] as number;
   }
 
   lineEnd(index: number): number {
-    return this.#lineEnds[index] as number;
-  }
-
-  /** Name as it was sent. `text` is the Latin-1 string of the bytes from `base` on. */
-  name(index: number, text: string, base: number): string {
-    return text.slice((this.#nameStarts[index] as number) - base, (this.#nameEnds[index] as number) - base);
+    return this.#at[index * STRIDE + 4] as number;
   }
 
   /** Value without the white space around it. */
-  value(index: number, text: string, base: number): string {
-    return text.slice((this.#valueStarts[index] as number) - base, (this.#valueEnds[index] as number) - base);
+  value(index: number, bytes: Buffer): string {
+    const start = this.#at[index * STRIDE + 2] as number;
+    let end = this.#at[index * STRIDE + 3] as number;
+    while (end > start && isBlank(bytes[end - 1])) end--;
+    return bytes.toString('latin1', start, end);
+  }
+
+  /** Value as a number of at most 15 digits, which every parser can hold; -1 for anything else. */
+  number(index: number, bytes: Buffer): number {
+    const start = this.#at[index * STRIDE + 2] as number;
+    let end = this.#at[index * STRIDE + 3] as number;
+    while (end > start && isBlank(bytes[end - 1])) end--;
+    if (end === start || end - start > 15) return -1;
+    let value = 0;
+    for (let at = start; at < end; at++) {
+      const digit = (bytes[at] as number) - 0x30;
+      if (digit < 0 || digit > 9) return -1;
+      value = value * 10 + digit;
+    }
+    return value;
+  }
+
+  #bad(pos: number): false {
+    this.badAt = pos;
+    return false;
   }
 }
 

@@ -4,12 +4,12 @@ import { splitList } from './connection-options.ts';
  * Value of a field in checked field lines, several lines of one name joined by commas. For the few fields that are
  * only sometimes asked for; what every request needs is read while its head is parsed.
  *
- * @param fields Field lines, each with its CRLF.
+ * @param lines Field lines, a start line before them if need be, each with its CRLF.
  * @param name Lower-case name.
  */
-export function findField(fields: string, name: string): string | null {
+export function findField(lines: string, name: string): string | null {
   let found: string | null = null;
-  for (const line of fields.split('\r\n')) {
+  for (const line of lines.split('\r\n')) {
     const colon = line.indexOf(':');
     if (colon !== name.length || line.slice(0, colon).toLowerCase() !== name) continue;
     const value = line.slice(colon + 1).trim();
@@ -19,8 +19,8 @@ export function findField(fields: string, name: string): string | null {
 }
 
 /** Value of one cookie, or null. */
-export function findCookie(fields: string, name: string): string | null {
-  const header = findField(fields, 'cookie');
+export function findCookie(lines: string, name: string): string | null {
+  const header = findField(lines, 'cookie');
   if (header === null) return null;
   for (const list of splitList(header)) {
     for (const pair of list.split(';')) {

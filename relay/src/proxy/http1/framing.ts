@@ -14,7 +14,8 @@ const UNTIL_CLOSE: Framing = { kind: 'close' };
 /** What a head says about its body. Values that were repeated are kept as a count: one is the only good number. */
 export interface FramingFields {
   contentLengths: number;
-  contentLength: string;
+  /** -1: not a number. */
+  contentLength: number;
   transferEncodings: number;
   transferEncoding: string;
   minorVersion: number;
@@ -54,9 +55,6 @@ function declaredFraming(fields: FramingFields): Framing | null {
     return CHUNKED;
   }
   if (fields.contentLengths === 0) return null;
-  if (fields.contentLengths > 1 || !/^[0-9]{1,15}$/.test(fields.contentLength)) {
-    throw malformed('Content-Length must be one number');
-  }
-  const bytes = Number(fields.contentLength);
-  return bytes === 0 ? NO_BODY : { kind: 'length', bytes };
+  if (fields.contentLengths > 1 || fields.contentLength < 0) throw malformed('Content-Length must be one number');
+  return fields.contentLength === 0 ? NO_BODY : { kind: 'length', bytes: fields.contentLength };
 }

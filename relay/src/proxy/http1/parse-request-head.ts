@@ -3,45 +3,21 @@ import { CR, IS_TARGET, IS_TOKEN, LF, SP } from './char-class.ts';
 import { type ConnectionOptions, NO_OPTIONS, parseConnectionOptions, splitList } from './connection-options.ts';
 import { FieldKind } from './field-kind.ts';
 import { FieldTable } from './field-table.ts';
-import { findHeadEnd } from './find-head-end.ts';
-import { type Framing, requestFraming } from './framing.ts';
+import { NO_BODY, requestFraming } from './framing.ts';
+import { isHostValue } from './host-value.ts';
+import { HEAD_BYTES_MAX } from './limits.ts';
 import { malformed } from './malformed.ts';
+import { refuseOrWait, refuseTooLarge, stillIncomplete } from './refuse-or-wait.ts';
+import type { RequestHead } from './request-head.ts';
 import { originTarget } from './request-target.ts';
 import { withoutNamed } from './without-named.ts';
-
-/** A request head that was checked and taken apart. */
-export interface RequestHead {
-  /** Index after the head in the buffer that was parsed. */
-  end: number;
-  /** As sent: methods are case-sensitive. */
-  method: string;
-  /** Origin-form, or `*`. */
-  target: string;
-  /** 0 or 1: HTTP/1.0 or HTTP/1.1. */
-  minorVersion: number;
-  /** Host as sent, with its port; never empty. */
-  host: string;
-  framing: Framing;
-  /** Whether the visitor wants to send more requests on this connection. */
-  keepAlive: boolean;
-  /** Protocols to change to, as sent; null: none, or one that is never passed on (h2c). */
-  upgrade: string | null;
-  /** The visitor waits for 100 before it sends the body. */
-  expectContinue: boolean;
-  /** The visitor can read trailer fields (`TE: trailers`). */
-  acceptsTrailers: boolean;
-  /** End-to-end field lines without Host, each with its CRLF, as sent. */
-  fields: string;
-  /** `Forwarded`, `X-Forwarded-*` and `X-Real-IP` lines as sent; empty if there are none. */
-  forwarding: string;
-  /** Values of `Via`, joined by commas; empty if there are none. */
-  via: string;
-}
 
 // Filled and read within one call, which never yields.
 const table = new FieldTable();
 
-const HOST_VALUE = /^(?:\[[0-9a-f:.]+\]|[a-z0-9\-._~!$&'()*+,;=%]+)(?::[0-9]{0,5})?$/i;
+/** ` HTTP/1.1` and CRLF. */
+const VERSION_LENGTH = 10;
+const SLASH = 0x2f;
 
 /**
  * Parses one HTTP/1.x request head from `bytes[start, …)`. Empty lines before it are skipped.
@@ -54,24 +30,30 @@ const HOST_VALUE = /^(?:\[[0-9a-f:.]+\]|[a-z0-9\-._~!$&'()*+,;=%]+)(?::[0-9]{0,5
 export function parseRequestHead(bytes: Buffer, start: number, scannedTo = start): RequestHead | null {
   const first = skipEmptyLines(bytes, start);
   if (first === -1) return null;
-  const end = findHeadEnd(bytes, first, Math.max(first, scannedTo));
-  if (end === -1) return null;
+  if (stillIncomplete(bytes, first, scannedTo)) return null;
 
   let pos = first;
   while (IS_TOKEN[bytes[pos] as number] === 1) pos++;
   const methodEnd = pos;
-  if (methodEnd === first || bytes[pos++] !== SP) throw malformed('The request line has no method');
-  const targetStart = pos;
+  if (methodEnd === first || bytes[pos] !== SP) return refuseOrWait(bytes, first, pos, 'There is no proper method');
+  const targetStart = ++pos;
   while (IS_TARGET[bytes[pos] as number] === 1) pos++;
   const targetEnd = pos;
-  if (targetEnd === targetStart || bytes[pos++] !== SP) throw malformed('The request target has a forbidden character');
-  const minorVersion = versionAt(bytes, pos);
-  const fieldsStart = pos + 10;
-  table.fill(bytes, fieldsStart, end - 2);
+  if (targetEnd === targetStart || bytes[pos] !== SP) return refuseOrWait(bytes, first, pos, 'The target is no path');
+  const minorVersion = versionAt(bytes, ++pos);
+  if (minorVersion === -1) return refuseOrWait(bytes, first, pos, 'The version must be HTTP/1.1 or HTTP/1.0');
+  const fieldsStart = pos + VERSION_LENGTH;
+  if (!table.fill(bytes, fieldsStart)) return refuseOrWait(bytes, first, table.badAt, 'A field line is not proper');
+  refuseTooLarge(table.end, first + HEAD_BYTES_MAX);
 
-  const text = bytes.toString('latin1', first, end);
+  const text = bytes.toString('latin1', first, table.end);
   const method = text.slice(0, methodEnd - first);
-  return readFields(text, first, end, fieldsStart, method, text.slice(targetStart - first, targetEnd - first), minorVersion);
+  const head = readFields(bytes, text, first, method, minorVersion);
+  if (minorVersion === 0 || bytes[targetStart] !== SLASH) {
+    const target = originTarget(text.slice(targetStart - first, targetEnd - first), method, head.host);
+    head.lines = `${method} ${target} HTTP/1.1\r\n${head.lines.slice(fieldsStart - first)}`;
+  }
+  return head;
 }
 
 /** RFC 9112, section 2.2: a client may send CRLF too much after a body. @returns -1 while that cannot be told */
@@ -85,7 +67,7 @@ function skipEmptyLines(bytes: Buffer, start: number): number {
   return pos;
 }
 
-/** Minor version of `HTTP/1.x CRLF` at `pos`. */
+/** Minor version of `HTTP/1.x CRLF` at `pos`, -1 for everything else. */
 function versionAt(bytes: Buffer, pos: number): number {
   const minor = bytes[pos + 7];
   const known =
@@ -93,29 +75,21 @@ function versionAt(bytes: Buffer, pos: number): number {
     bytes[pos + 1] === 0x54 &&
     bytes[pos + 2] === 0x54 &&
     bytes[pos + 3] === 0x50 &&
-    bytes[pos + 4] === 0x2f &&
+    bytes[pos + 4] === SLASH &&
     bytes[pos + 5] === 0x31 &&
     bytes[pos + 6] === 0x2e &&
     (minor === 0x30 || minor === 0x31) &&
     bytes[pos + 8] === CR &&
     bytes[pos + 9] === LF;
-  if (!known) throw malformed('The request line must end with HTTP/1.1 or HTTP/1.0');
-  return minor - 0x30;
+  return known ? minor - 0x30 : -1;
 }
 
-function readFields(
-  text: string,
-  base: number,
-  end: number,
-  fieldsStart: number,
-  method: string,
-  target: string,
-  minorVersion: number,
-): RequestHead {
+function readFields(bytes: Buffer, text: string, base: number, method: string, minorVersion: number): RequestHead {
+  const { end } = table;
   let hosts = 0;
   let host = '';
   let contentLengths = 0;
-  let contentLength = '';
+  let contentLength = 0;
   let transferEncodings = 0;
   let transferEncoding = '';
   let connection = '';
@@ -126,41 +100,40 @@ function readFields(
   let forwarding = '';
   let kept = '';
   // Lines that are kept stand together most of the time: they are copied as runs.
-  let runStart = fieldsStart;
+  let runStart = 0;
   for (let i = 0; i < table.count; i++) {
-    const kind = table.kind(i);
-    if (kind === FieldKind.other || kind === FieldKind.date) continue;
     let keep = false;
-    switch (kind) {
+    switch (table.kind(i)) {
       case FieldKind.host:
         hosts++;
-        host = table.value(i, text, base);
+        host = table.value(i, bytes);
+        keep = true;
         break;
       case FieldKind.contentLength:
         contentLengths++;
-        contentLength = table.value(i, text, base);
+        contentLength = table.number(i, bytes);
         keep = true;
         break;
       case FieldKind.transferEncoding:
         transferEncodings++;
-        transferEncoding = table.value(i, text, base);
+        transferEncoding = table.value(i, bytes);
         keep = true;
         break;
       case FieldKind.connection:
-        connection = joined(connection, table.value(i, text, base));
+        connection = joined(connection, table.value(i, bytes));
         break;
       case FieldKind.upgrade:
-        upgrade = joined(upgrade, table.value(i, text, base));
+        upgrade = joined(upgrade, table.value(i, bytes));
         break;
       case FieldKind.te:
-        te = joined(te, table.value(i, text, base));
+        te = joined(te, table.value(i, bytes));
         break;
       case FieldKind.via:
-        via = joined(via, table.value(i, text, base));
+        via = joined(via, table.value(i, bytes));
         keep = true;
         break;
       case FieldKind.expect:
-        expect = joined(expect, table.value(i, text, base));
+        expect = joined(expect, table.value(i, bytes));
         // HTTP/1.0 has no interim responses (RFC 9110, section 10.1.1).
         keep = minorVersion === 1;
         break;
@@ -169,16 +142,22 @@ function readFields(
         break;
       case FieldKind.hopByHop:
         break;
+      case FieldKind.date:
+      case FieldKind.other:
+        keep = true;
+        break;
     }
     if (keep) continue;
-    kept += text.slice(runStart - base, table.lineStart(i) - base);
-    runStart = table.lineEnd(i);
+    kept += text.slice(runStart, table.lineStart(i) - base);
+    runStart = table.lineEnd(i) - base;
   }
-  kept += text.slice(runStart - base, end - 2 - base);
+  kept += text.slice(runStart, end - 2 - base);
 
-  if (hosts !== 1 || !HOST_VALUE.test(host)) throw malformed('A request must have one Host header that names a host');
-  const framing = requestFraming({ contentLengths, contentLength, transferEncodings, transferEncoding, minorVersion });
-  const originForm = originTarget(target, method, host);
+  if (hosts !== 1 || !isHostValue(host)) throw malformed('A request must have one Host header that names a host');
+  const framing =
+    contentLengths + transferEncodings === 0
+      ? NO_BODY
+      : requestFraming({ contentLengths, contentLength, transferEncodings, transferEncoding, minorVersion });
   if (minorVersion === 1 && expect !== '' && expect.toLowerCase() !== '100-continue') {
     throw new TunnoxError('expectation_failed', 'The only expectation that is known is 100-continue');
   }
@@ -187,15 +166,14 @@ function readFields(
   return {
     end,
     method,
-    target: originForm,
     minorVersion,
     host,
     framing,
     keepAlive: minorVersion === 1 ? !options.close : options.keepAlive && !options.close,
     upgrade: upgrade === '' ? null : wantedUpgrade(upgrade, options, minorVersion),
     expectContinue: minorVersion === 1 && expect !== '' && framing.kind !== 'none',
-    acceptsTrailers: te !== '' && options.names !== null && options.names.has('te') && acceptsTrailers(te),
-    fields: kept,
+    acceptsTrailers: te !== '' && options.names?.has('te') === true && acceptsTrailers(te),
+    lines: kept,
     forwarding,
     via,
   };

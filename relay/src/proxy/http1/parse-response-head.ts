@@ -2,29 +2,42 @@ import { CR, IS_FIELD_VALUE, LF, SP } from './char-class.ts';
 import { NO_OPTIONS, parseConnectionOptions } from './connection-options.ts';
 import { FieldKind } from './field-kind.ts';
 import { FieldTable } from './field-table.ts';
-import { findHeadEnd } from './find-head-end.ts';
 import { type Framing, isBodyless, responseFraming } from './framing.ts';
-import { malformed } from './malformed.ts';
-import { withoutNamed } from './without-named.ts';
+import { HEAD_BYTES_MAX } from './limits.ts';
+import { refuseOrWait, refuseTooLarge, stillIncomplete } from './refuse-or-wait.ts';
 
-/** A response head that was checked and taken apart. */
+/** A response head that was checked and taken apart. Its lines stay in the buffer until they are needed. */
 export interface ResponseHead {
-  /** Index after the head in the buffer that was parsed. */
+  /** Where the head begins in the buffer that was parsed, and the index after it. */
+  start: number;
   end: number;
   /** 100 to 999. */
   status: number;
+  /** x of HTTP/1.x. */
+  minorVersion: number;
   framing: Framing;
   /** Whether the target takes another request on this connection. */
   keepAlive: boolean;
   /** Value of `Upgrade`; null if there is none. */
   upgrade: string | null;
   hasDate: boolean;
-  /** Status line (always HTTP/1.1) and end-to-end field lines, each with its CRLF. */
-  lines: string;
+  /** Where each line that is not passed on begins and ends, in order. */
+  drops: readonly number[];
+  /** Lower-case names of more fields that are not passed on, which `Connection` names; null: none. */
+  dropNames: ReadonlySet<string> | null;
 }
 
 // Filled and read within one call, which never yields.
 const table = new FieldTable();
+
+const NO_DROPS: readonly number[] = [];
+const ZERO = 0x30;
+const NINE = 0x39;
+/** Offsets in `HTTP/1.1 200 OK`. */
+const MINOR_AT = 7;
+const STATUS_AT = 9;
+export const REASON_AT = 12;
+const VERSION = Buffer.from('HTTP/1.');
 
 /**
  * Parses one HTTP/1.x response head from `bytes[start, …)`.
@@ -41,75 +54,69 @@ export function parseResponseHead(
   method: string,
   scannedTo = start,
 ): ResponseHead | null {
-  const end = findHeadEnd(bytes, start, scannedTo);
-  if (end === -1) return null;
-  const text = bytes.toString('latin1', start, end);
-  const status = /^HTTP\/1\.[0-9] ([1-9][0-9]{2})(?= |\r\n)/.exec(text)?.[1];
-  if (status === undefined) throw malformed('The answer does not begin with an HTTP/1.x status line');
-  let pos = start + 12;
+  if (stillIncomplete(bytes, start, scannedTo)) return null;
+  const status = statusAt(bytes, start);
+  if (status === -1) return refuseOrWait(bytes, start, start, 'There is no HTTP/1.x status line');
+  let pos = start + REASON_AT;
   while (IS_FIELD_VALUE[bytes[pos] as number] === 1) pos++;
-  if (bytes[pos] !== CR || bytes[pos + 1] !== LF) throw malformed('The status line has a forbidden character');
-  table.fill(bytes, pos + 2, end - 2);
-  return readFields(text, start, end, pos, method, Number(status), bytes[start + 7] === 0x30 ? 0 : 1, bytes);
+  if (bytes[pos] !== CR || bytes[pos + 1] !== LF) return refuseOrWait(bytes, start, pos, 'The reason is not proper');
+  if (!table.fill(bytes, pos + 2)) return refuseOrWait(bytes, start, table.badAt, 'A field line is not proper');
+  refuseTooLarge(table.end, start + HEAD_BYTES_MAX);
+  return readFields(bytes, start, method, status);
 }
 
-function readFields(
-  text: string,
-  base: number,
-  end: number,
-  statusLineEnd: number,
-  method: string,
-  status: number,
-  minorVersion: number,
-  bytes: Buffer,
-): ResponseHead {
+/** Status in `HTTP/1.x 200`, -1 for everything else. A reason may be missing with its space: it says nothing. */
+function statusAt(bytes: Buffer, start: number): number {
+  for (let i = 0; i < MINOR_AT; i++) if (bytes[start + i] !== VERSION[i]) return -1;
+  let status = 0;
+  for (let at = start + STATUS_AT; at < start + REASON_AT; at++) {
+    if (!isDigit(bytes[at])) return -1;
+    status = status * 10 + (bytes[at] as number) - ZERO;
+  }
+  const after = bytes[start + REASON_AT];
+  const spaced = bytes[start + STATUS_AT - 1] === SP && (after === SP || after === CR);
+  return spaced && isDigit(bytes[start + MINOR_AT]) && status >= 100 ? status : -1;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= NINE;
+}
+
+function readFields(bytes: Buffer, start: number, method: string, status: number): ResponseHead {
   let contentLengths = 0;
-  let contentLength = '';
+  let contentLength = 0;
   let transferEncodings = 0;
   let transferEncoding = '';
   let connection = '';
   let upgrade = '';
   let hasDate = false;
   const bodyless = isBodyless(status);
-  // A reason may be missing with its space (sloppy, but not ambiguous); a status line has both.
-  const complete = bytes[base + 12] === SP;
-  let kept = 'HTTP/1.1';
-  let runStart = base + 8;
-  if (!complete) {
-    kept = `HTTP/1.1 ${status} `;
-    runStart = statusLineEnd;
-  }
+  let drops: number[] | null = null as number[] | null;
   for (let i = 0; i < table.count; i++) {
-    const kind = table.kind(i);
-    if (kind === FieldKind.other) continue;
     let keep = true;
-    switch (kind) {
+    switch (table.kind(i)) {
       case FieldKind.date:
         hasDate = true;
         break;
       case FieldKind.contentLength:
         contentLengths++;
-        contentLength = table.value(i, text, base);
+        contentLength = table.number(i, bytes);
         // RFC 9110, section 8.6: never with 1xx or 204; 304 says with it what GET would have had.
         keep = !bodyless || status === 304;
         break;
       case FieldKind.transferEncoding:
         transferEncodings++;
-        transferEncoding = table.value(i, text, base);
+        transferEncoding = table.value(i, bytes);
         keep = !bodyless;
         break;
-      case FieldKind.connection: {
-        const value = table.value(i, text, base);
-        connection = connection === '' ? value : `${connection}, ${value}`;
+      case FieldKind.connection:
+        connection = joined(connection, table.value(i, bytes));
         keep = false;
         break;
-      }
-      case FieldKind.upgrade: {
-        const value = table.value(i, text, base);
-        upgrade = upgrade === '' ? value : `${upgrade}, ${value}`;
+      case FieldKind.upgrade:
+        upgrade = joined(upgrade, table.value(i, bytes));
         keep = false;
         break;
-      }
       case FieldKind.hopByHop:
       case FieldKind.te:
         keep = false;
@@ -118,31 +125,34 @@ function readFields(
       case FieldKind.expect:
       case FieldKind.forwarding:
       case FieldKind.via:
+      case FieldKind.other:
         break;
     }
     if (keep) continue;
-    kept += text.slice(runStart - base, table.lineStart(i) - base);
-    runStart = table.lineEnd(i);
+    drops ??= [];
+    // Lines that follow each other are one range.
+    if (drops.at(-1) === table.lineStart(i)) drops[drops.length - 1] = table.lineEnd(i);
+    else drops.push(table.lineStart(i), table.lineEnd(i));
   }
-  kept += text.slice(runStart - base, end - 2 - base);
 
-  const framing = responseFraming(
-    { contentLengths, contentLength, transferEncodings, transferEncoding, minorVersion },
-    method,
-    status,
-  );
+  const minorVersion = (bytes[start + MINOR_AT] as number) - ZERO;
+  const fields = { contentLengths, contentLength, transferEncodings, transferEncoding, minorVersion };
+  const framing = responseFraming(fields, method, status);
   const options = connection === '' ? NO_OPTIONS : parseConnectionOptions(connection);
-  if (options.names !== null) {
-    const statusLine = kept.slice(0, kept.indexOf('\r\n') + 2);
-    kept = statusLine + withoutNamed(kept.slice(statusLine.length), options.names);
-  }
   return {
-    end,
+    start,
+    end: table.end,
     status,
+    minorVersion,
     framing,
-    keepAlive: minorVersion === 1 && !options.close && framing.kind !== 'close',
+    keepAlive: minorVersion >= 1 && !options.close && framing.kind !== 'close',
     upgrade: upgrade === '' ? null : upgrade,
     hasDate,
-    lines: kept,
+    drops: drops ?? NO_DROPS,
+    dropNames: options.names,
   };
+}
+
+function joined(before: string, value: string): string {
+  return before === '' ? value : `${before}, ${value}`;
 }
