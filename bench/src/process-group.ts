@@ -12,8 +12,6 @@ const STDERR_KEPT_BYTES = 4_096;
 export interface StartOptions {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
-  /** From SIGTERM to SIGKILL. */
-  stopGraceMs?: number;
 }
 
 /**
@@ -49,7 +47,7 @@ export class ProcessGroup {
       env: options.env ?? process.env,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    const started = new Started(child, [command, ...args].join(' '), options.stopGraceMs ?? STOP_GRACE_MS);
+    const started = new Started(child, [command, ...args].join(' '));
     this.defer(() => started.stop());
     return started;
   }
@@ -73,16 +71,14 @@ export class ProcessGroup {
 export class Started {
   readonly #child: ChildProcess;
   readonly #command: string;
-  readonly #stopGraceMs: number;
   readonly #lines: string[] = [];
   #wake = Promise.withResolvers<void>();
   #stderr = '';
   #ended: string | null = null;
   readonly #exited: Promise<void>;
 
-  constructor(child: ChildProcess, command: string, stopGraceMs: number) {
+  constructor(child: ChildProcess, command: string) {
     this.#child = child;
-    this.#stopGraceMs = stopGraceMs;
     this.#command = command;
     // `exit` is the process's end; `close` comes when its last line has been read.
     this.#exited = new Promise((resolve) => {
@@ -162,7 +158,7 @@ export class Started {
     if (this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.stdin?.end();
     this.#child.kill('SIGTERM');
-    const kill = setTimeout(() => this.#child.kill('SIGKILL'), this.#stopGraceMs);
+    const kill = setTimeout(() => this.#child.kill('SIGKILL'), STOP_GRACE_MS);
     await this.#exited;
     clearTimeout(kill);
   }

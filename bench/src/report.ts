@@ -25,7 +25,9 @@ export const IDLE_SHOWN: Shown = {
   title: 'Idle memory',
   metrics: [
     { key: 'relay', unit: 'KB', better: 'less' },
+    { key: 'visitor relay', unit: 'KB', better: 'less' },
     { key: 'agent', unit: 'KB', better: 'less' },
+    { key: 'source agent', unit: 'KB', better: 'less' },
     { key: 'proxy', unit: 'KB', better: 'less' },
   ],
   cpuPer: '',

@@ -56,7 +56,7 @@ export async function runBench(
 
   if (options.measures.includes('idle')) {
     const idle = { ...settings.idle, repeats: options.repeats };
-    report.rows.push(...(await measureIdle(wantedOf(idlePeers(), options), idle, group, presence, log)));
+    report.rows.push(...(await measureIdle(wantedOf(idlePeers(options.quick), options), idle, group, presence, log)));
   }
   const wanted = measures.filter(({ name }) => options.measures.includes(name));
   if (wanted.length > 0) {

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { versionOf } from '../machine.ts';
 import type { Peer, Target } from '../subject.ts';
-import { freePort, listening } from './ports.ts';
+import { freePort } from '@tunnox/testing/free-port';
+import { listening } from './listening.ts';
 
 const HOST = '127.0.0.1';
 

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { versionOf } from '../machine.ts';
 import type { ProcessGroup } from '../process-group.ts';
 import type { Peer } from '../subject.ts';
-import { freePort, listening } from './ports.ts';
+import { freePort } from '@tunnox/testing/free-port';
+import { listening } from './listening.ts';
 
 const HOST = '127.0.0.1';
 /** sshd re-executes itself and wants its absolute path. */
