@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, before, it } from 'node:test';
 import { setTimeout as pass } from 'node:timers/promises';
 import { startAgent, type AgentProcess } from '@tunnox/testing/agent';
@@ -48,12 +47,6 @@ inBothModes('control plane away', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: '
 
     await context.platform.stopControlPlane();
     const traffic = doors.map((door) => startTraffic(door, 'steady.tunnox.localhost', 'steady', 1));
-    // An agent that loses its connection comes back by its ticket.
-    http.agent.kill('SIGSTOP');
-    await context.platform.dropAgent(http.node_id, http.client_id);
-    http.agent.kill('SIGCONT');
-    await http.agent.next('connected');
-    for (const one of traffic) one.forgetFailures();
     // Time is what this test is about.
     await pass(AWAY_MS);
     for (const one of traffic) {
@@ -64,7 +57,18 @@ inBothModes('control plane away', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: '
     const [during] = (await once(socket, 'data')) as [Buffer];
     assert.equal(during.toString(), 'during');
 
+    // An agent that loses its relay comes back by its ticket, and visitors of that relay reach it.
+    const refuge = stack.relays.find(({ node_id }) => node_id !== http.node_id);
+    await context.platform.killRelay(http.node_id);
+    assert.equal((await http.agent.next('connected'))['node_id'], refuge?.node_id);
+    const reached = await eventually(
+      () => visit({ address: refuge?.http ?? '' }, 'steady.tunnox.localhost'),
+      ({ status }) => status === 200,
+    );
+    assert.equal(reached.text, 'steady');
+
     await context.platform.startControlPlane();
+    await context.platform.startRelay(http.node_id);
     const fresh = await start('http', String(service.port), '--subdomain', 'fresh');
     assert.ok(fresh.url.length > 0);
     for (const door of doors) {

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { startAgent, type AgentProcess } from '@tunnox/testing/agent';
 import { eventually } from './support/eventually.ts';

@@ -23,7 +23,10 @@ function pidsOf(stack: Stack): number[] {
 }
 
 async function assertNothingLeft(stack: Stack, home: string, portBase: number): Promise<void> {
-  await waitFor(async () => (await Promise.all(pidsOf(stack).map(describeProcess))).every((found) => found === null), GONE_MS);
+  await waitFor(
+    async () => (await Promise.all(pidsOf(stack).map(describeProcess))).every((found) => found === null),
+    GONE_MS,
+  );
   for (const [port, use] of listeningPorts(planPorts(portBase, 2), true)) {
     assert.ok(await isPortFree(port), `port ${port} (${use}) is still taken`);
   }
@@ -45,7 +48,13 @@ describe('npm start', { skip: needs('curl') }, () => {
     const url = new URL(platform.stack.demo_url ?? '');
     const port = address.split(':')[1];
     const args = ['-sS', '--noproxy', '*', '--max-time', '20', '--cacert', platform.stack.ca_file];
-    args.push('--resolve', `${url.hostname}:${port}:127.0.0.1`, '-w', '\n%{http_code}', `${scheme}://${url.hostname}:${port}/`);
+    args.push(
+      '--resolve',
+      `${url.hostname}:${port}:127.0.0.1`,
+      '-w',
+      '\n%{http_code}',
+      `${scheme}://${url.hostname}:${port}/`,
+    );
     const { stdout, stderr } = await run('curl', args);
     assert.equal(stderr, '');
     return stdout;
@@ -89,7 +98,9 @@ describe('npm start', { skip: needs('curl') }, () => {
         [stack.api_key, stack.operator_key, stack.demo_url, stack.relays.map(({ node_id }) => node_id)],
         [before.api_key, before.operator_key, before.demo_url, before.relays.map(({ node_id }) => node_id)],
       );
-      const answer = await fetch(`${stack.api_url}/api/v1/users`, { headers: { authorization: `Bearer ${stack.operator_key}` } });
+      const answer = await fetch(`${stack.api_url}/api/v1/users`, {
+        headers: { authorization: `Bearer ${stack.operator_key}` },
+      });
       const { users } = (await answer.json()) as { users: { username: string }[] };
       assert.deepEqual(users.map(({ username }) => username).toSorted(), ['demo', 'local']);
     } finally {

@@ -23,7 +23,7 @@ export async function createTenant(stack: Stack, plan = 'enterprise'): Promise<T
   return { userId: user.user_id, apiKey: key.key };
 }
 
-/** One call of the API; throws with the answer's text unless it succeeded. */
+/** One call of the API, without a credential when `bearer` is empty; throws with the answer's text unless it succeeded. */
 export async function api<T>(stack: Stack, bearer: string, method: string, path: string, body?: unknown): Promise<T> {
   const answer = await callApi(stack, bearer, method, path, body);
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
@@ -34,7 +34,7 @@ export async function api<T>(stack: Stack, bearer: string, method: string, path:
 export function callApi(stack: Stack, bearer: string, method: string, path: string, body?: unknown): Promise<Response> {
   return fetch(`${stack.api_url}${path}`, {
     method,
-    headers: { authorization: `Bearer ${bearer}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: { ...(bearer === '' ? {} : { authorization: `Bearer ${bearer}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(20_000),
   });
