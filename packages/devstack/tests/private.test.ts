@@ -62,7 +62,7 @@ inBothModes('private mappings', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
       await assert.rejects(visitor.echo(mapping.binding, { secret: guessed, sourceClientId: source.clientId }, 'x'), {
         tunnelCause: 'bad_proof',
       });
-      const once = { secret: mapping.secret, sourceClientId: source.clientId, tunnelId: makeUlid() };
+      const once = { secret: mapping.secret, sourceClientId: source.clientId, tunnelId: makeUlid(Date.now(), randomBytes(16)) };
       assert.equal(await visitor.echo(mapping.binding, once, 'first'), 'first');
       await assert.rejects(visitor.echo(mapping.binding, once, 'again'), { tunnelCause: 'bad_proof' });
       visitor.close();

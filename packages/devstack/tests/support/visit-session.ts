@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { makeProof } from '@tunnox/agent/proof';
 import type { AgentSession } from '@tunnox/domain/agent-api';
 import type { AgentMessage, RelayMessage } from '@tunnox/protocol/control-message';
-import { parseRelayMessage } from '@tunnox/protocol/control-codec';
+import { parseRelayMessage } from '@tunnox/protocol/parse-control';
 import { ALPN_VISIT, HEADER } from '@tunnox/protocol/names';
 import { PROTOCOL_VERSION } from '@tunnox/protocol/version';
 import { connectSession } from '@tunnox/streams/connect-session';
@@ -47,13 +48,13 @@ export async function openVisitSession(session: AgentSession, nodeId: string): P
       protocol: PROTOCOL_VERSION,
       agent_version: 'test',
       ticket: session.ticket,
-      instance_id: makeUlid(),
+      instance_id: makeUlid(Date.now(), randomBytes(16)),
       connect_seq: 1,
       os: 'test',
     });
   });
   return {
-    echo: async (bindingId, { secret, sourceClientId, tunnelId = makeUlid() }, message) => {
+    echo: async (bindingId, { secret, sourceClientId, tunnelId = makeUlid(Date.now(), randomBytes(16)) }, message) => {
       const proof = makeProof(secret, bindingId, String(sourceClientId), tunnelId);
       const headers = { [HEADER.tunnel]: tunnelId, [HEADER.proof]: proof };
       const stream = await openTunnelStream(http2, bindingId, headers, AbortSignal.timeout(TIMEOUT_MS));
