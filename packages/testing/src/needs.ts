@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 const DEBIAN_PACKAGES = {
   curl: 'curl',
   ip: 'iproute2',
+  iptables: 'iptables',
   nc: 'netcat-openbsd',
   psql: 'postgresql-client',
   'redis-server': 'redis-server',

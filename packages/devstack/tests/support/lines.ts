@@ -8,9 +8,17 @@ export interface Ran {
   stderr: string;
 }
 
+const TIMEOUT_MS = 60_000;
+
 /** Runs a program to its end; `input` is its standard input. */
-export async function run(program: string, args: string[], input = '', env: NodeJS.ProcessEnv = process.env): Promise<Ran> {
-  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], timeout: 60_000 });
+export async function run(
+  program: string,
+  args: string[],
+  input = '',
+  env: NodeJS.ProcessEnv = process.env,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Ran> {
+  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], timeout: timeoutMs });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), ended(child)]);
