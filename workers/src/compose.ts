@@ -30,9 +30,6 @@ import { NodeService } from './services/node-service.ts';
 import { RouteService } from './services/route-service.ts';
 import { UserService } from './services/user-service.ts';
 
-/** A statement or transaction of the API may take this long; the caller gets 503 then. */
-const STATEMENT_TIMEOUT_MS = 10_000;
-
 export interface ControlPlane {
   app: OpenAPIHono<AppEnv>;
   /** What the cron trigger runs. */
@@ -44,11 +41,7 @@ export function compose(env: Env): ControlPlane {
   const settings = parseSettings(env);
   const log = createLog((level, line) => console[level](line));
   const { databaseUrl, neonFetchEndpoint, encryptionKey, operatorKey, baseDomains, apiHosts } = settings;
-  const database = openDatabase({
-    url: databaseUrl,
-    fetchEndpoint: neonFetchEndpoint,
-    timeoutMs: STATEMENT_TIMEOUT_MS,
-  });
+  const database = openDatabase({ url: databaseUrl, fetchEndpoint: neonFetchEndpoint });
   const postgres = createPostgres(database);
   const urls = { http: settings.publicHttpUrl, https: settings.publicHttpsUrl };
   const secrets = createCipher(encryptionKey, 'mapping-secret');

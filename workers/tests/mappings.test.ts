@@ -157,8 +157,13 @@ test('mappings of another tenant do not exist, and cannot name its clients', asy
     (await mine.create({ ...local, target_client_id: mine.target, source_client_id: theirs.source })).status,
     404,
   );
-  assert.equal((await stack.call('GET', `/users/${theirs.userId}/mappings`, { token: mine.token })).body['total'], 0);
-  assert.equal((await stack.call('GET', `/clients/${theirs.target}/mappings`, { token: mine.token })).body['total'], 0);
+  for (const path of [
+    `/users/${theirs.userId}/mappings`,
+    `/users/${theirs.userId}/clients`,
+    `/clients/${theirs.target}/mappings`,
+  ]) {
+    assert.equal((await stack.call('GET', path, { token: mine.token })).status, 404, path);
+  }
   const asOperator = {
     ...local,
     user_id: mine.userId,
@@ -232,6 +237,12 @@ test("an agent's own credential makes mappings that begin or end at it", async (
   assert.equal((await create(foreign)).status, 404);
   assert.equal((await create({ target_client_id: target, target_port: 22 })).status, 404);
   assert.equal((await stack.call('GET', '/mappings', { token: agent })).body['total'], 2);
+  assert.equal((await stack.call('GET', `/clients/${source}/mappings`, { token: agent })).body['total'], 2);
+
+  const name = { subdomain: 'of-a-sibling', client_id: target, target_port: 80 };
+  assert.equal((await stack.call('POST', '/domains', { token, body: name })).status, 201);
+  const wish = await stack.call('POST', '/domains', { token: agent, body: { ...name, client_id: source } });
+  assert.deepEqual([wish.body['code'], wish.body['domain_id']], ['subdomain_taken', undefined]);
 });
 
 test('GET /nodes and join tokens are for operators', async () => {

@@ -16,9 +16,6 @@ export interface ObjectServices {
   leaseMs: number;
 }
 
-/** One statement of an object may take this long; its caller waits. */
-const STATEMENT_TIMEOUT_MS = 5000;
-
 let made: ObjectServices | undefined;
 
 /** The services of this isolate: it serves one environment, and none of them holds a connection. */
@@ -29,7 +26,6 @@ export function objectServices(env: Env): ObjectServices {
       openDatabase({
         url: settings.databaseUrl,
         fetchEndpoint: settings.neonFetchEndpoint,
-        timeoutMs: STATEMENT_TIMEOUT_MS,
       }),
     );
     made = {

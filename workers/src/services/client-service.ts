@@ -7,7 +7,7 @@ import type { ChangeTeller } from './change-teller.ts';
 import type { ClientFilter, ClientRecord, ClientRepository, OverQuota } from './client-ports.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { PresenceReader } from './ports.ts';
-import { type Caller, chooseUser, notFound, refuseClients, tenantOf } from './principal.ts';
+import { type Caller, chooseUser, notFound, refuseClients, requireVisibleUser, tenantOf } from './principal.ts';
 import { randomBytes, sha256Hex, toBase64Url } from './random.ts';
 
 export interface ClientServiceDeps {
@@ -70,6 +70,11 @@ export class ClientService {
     const presences = await this.#deps.presences.read(page.rows.map((client) => client.client_id));
     const items = page.rows.map((record) => toClient(record, presences));
     return toPage('clients', query, page, items, (client) => client.client_id);
+  }
+
+  async listOfUser(caller: Caller, userId: number, query: PageQuery & ClientFilter): Promise<Page<'clients', Client>> {
+    requireVisibleUser(caller, userId);
+    return await this.list(caller, { ...query, userId });
   }
 
   async update(caller: Caller, clientId: number, body: UpdateClient): Promise<Client> {

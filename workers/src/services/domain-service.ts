@@ -1,7 +1,14 @@
 import type { Availability, DeliveredDomain, Domain, UpdateDomain } from '@tunnox/domain/api/domains';
 import type { Page, PageQuery } from '@tunnox/domain/api/common';
 import { auditOf } from './audit.ts';
-import type { AccessRules, DomainFilter, DomainRecord, DomainRepository, NewDomain } from './binding-ports.ts';
+import type {
+  AccessRules,
+  DomainFilter,
+  DomainOutcome,
+  DomainRecord,
+  DomainRepository,
+  NewDomain,
+} from './binding-ports.ts';
 import type { ChangeTeller } from './change-teller.ts';
 import { type ClientLookup, findServingClient } from './client-lookup.ts';
 import { ownsName, toDomain, unlessTaken } from './domain-view.ts';
@@ -80,7 +87,7 @@ export class DomainService {
       });
       const outcome = await this.#deps.domains.create(domain, audit);
       if (outcome.outcome === 'taken' && chosen === undefined && tries < RANDOM_TRIES_MAX) continue;
-      const done = unlessTaken(outcome, name.fullDomain);
+      const done = unlessTaken(await this.#asSeenBy(caller, outcome), name.fullDomain);
       const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
       return { ...(await this.find(caller, done.domainId)), delivery };
     }
@@ -150,6 +157,13 @@ export class DomainService {
     const yours = ownsName(caller, holder);
     const detail = yours ? `${fullDomain} is yours` : `${fullDomain} is taken`;
     return { name, full_domain: fullDomain, available: false, reason: yours ? 'yours' : 'taken', detail };
+  }
+
+  /** A name of the same user that another of its clients serves: not for this client to change. */
+  async #asSeenBy(caller: Caller, outcome: DomainOutcome): Promise<DomainOutcome> {
+    if (outcome.outcome !== 'taken' || outcome.domainId === null) return outcome;
+    const seen = await this.#deps.domains.find(outcome.domainId, tenantOf(caller.principal));
+    return seen === null ? { outcome: 'taken', domainId: null } : outcome;
   }
 
   async #load(caller: Caller, domainId: number): Promise<DomainRecord> {

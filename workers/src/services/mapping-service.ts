@@ -10,7 +10,7 @@ import { overQuota } from './client-service.ts';
 import { type CreateMappingInput, toNewMapping } from './mapping-input.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { Cipher, PresenceReader } from './ports.ts';
-import { type Caller, invalid, loginRequired, notFound, tenantOf } from './principal.ts';
+import { type Caller, invalid, loginRequired, notFound, requireVisibleUser, tenantOf } from './principal.ts';
 import { portUrl } from './public-urls.ts';
 
 export interface MappingServiceDeps {
@@ -66,6 +66,26 @@ export class MappingService {
     const presences = await this.#deps.presences.read([...ids]);
     const items = page.rows.map((record) => toMapping(record, presences));
     return toPage('mappings', query, page, items, (record) => record.mapping_id);
+  }
+
+  async listOfUser(
+    caller: Caller,
+    userId: number,
+    query: PageQuery & MappingFilter,
+  ): Promise<Page<'mappings', Mapping>> {
+    requireVisibleUser(caller, userId);
+    return await this.list(caller, { ...query, userId });
+  }
+
+  /** Those of which the client is source or target. */
+  async listOfClient(
+    caller: Caller,
+    clientId: number,
+    query: PageQuery & MappingFilter,
+  ): Promise<Page<'mappings', Mapping>> {
+    const client = await this.#deps.clients.find(clientId, tenantOf(caller.principal));
+    if (client === null) throw notFound('client', clientId);
+    return await this.list(caller, { ...query, clientId });
   }
 
   async update(caller: Caller, mappingId: number, body: UpdateMapping): Promise<DeliveredMapping> {

@@ -70,6 +70,12 @@ export function chooseUser(caller: Caller, userId: number | undefined): number {
   return own;
 }
 
+/** @throws {TunnoxError} `not_found` when the caller asks for what another user has. */
+export function requireVisibleUser(caller: Caller, userId: number): void {
+  const { principal } = caller;
+  if (principal.role !== 'operator' && principal.userId !== userId) throw notFound('user', userId);
+}
+
 export function notFound(what: string, id: number | string): TunnoxError {
   return new TunnoxError('not_found', `There is no ${what} ${id}`);
 }

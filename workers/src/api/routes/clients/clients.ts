@@ -98,7 +98,7 @@ export function clientsRoutes(clients: ClientService) {
     })
     .openapi(listUserClients, async (c) => {
       const userId = c.req.valid('param').user_id;
-      return c.json(await clients.list(c.get('caller'), { ...c.req.valid('query'), userId }), 200);
+      return c.json(await clients.listOfUser(c.get('caller'), userId, c.req.valid('query')), 200);
     })
     .openapi(getClient, async (c) => c.json(await clients.find(c.get('caller'), c.req.valid('param').client_id), 200))
     .openapi(updateClient, async (c) =>

@@ -90,11 +90,11 @@ export function mappingsRoutes(mappings: MappingService) {
     })
     .openapi(listUserMappings, async (c) => {
       const userId = c.req.valid('param').user_id;
-      return c.json(await mappings.list(c.get('caller'), { ...c.req.valid('query'), userId }), 200);
+      return c.json(await mappings.listOfUser(c.get('caller'), userId, c.req.valid('query')), 200);
     })
     .openapi(listClientMappings, async (c) => {
       const clientId = c.req.valid('param').client_id;
-      return c.json(await mappings.list(c.get('caller'), { ...c.req.valid('query'), clientId }), 200);
+      return c.json(await mappings.listOfClient(c.get('caller'), clientId, c.req.valid('query')), 200);
     })
     .openapi(getMapping, async (c) =>
       c.json(await mappings.find(c.get('caller'), c.req.valid('param').mapping_id), 200),
