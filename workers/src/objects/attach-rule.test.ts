@@ -122,6 +122,14 @@ describe('attach()', () => {
     }
   });
 
+  test('changes nothing when a relay repeats itself', () => {
+    const state = after({});
+    for (const mode of ['attach', 'announce'] as const) {
+      const verdict = attach(state, { ...base, mode }, NOW + 1000);
+      assert.ok(verdict.kind === 'accepted' && verdict.state === state);
+    }
+  });
+
   test('refuses an attach that its own detach has overtaken', () => {
     const state = detach(NEVER_ATTACHED, detachOf({}), NOW);
     assert.equal(attach(state, base, NOW).kind, 'refused');

@@ -17,6 +17,7 @@ export interface PresenceState {
 export type AttachVerdict =
   | {
       kind: 'accepted';
+      /** The same object when nothing changes. */
       state: PresenceState;
       /** Session that lost its place and has to be told; null: there was none, or its relay knows. */
       replaced: Presence | null;
@@ -40,6 +41,7 @@ export function attach(state: PresenceState, event: AttachEvent, nowMs: number):
     return { kind: 'refused', code: 'replaced', message: CLOSE_MESSAGES.replaced };
   }
   const { presence } = state;
+  if (presence !== null && isSame(presence, event)) return { kind: 'accepted', state, replaced: null };
   const { mode: _mode, ...place } = event;
   return {
     kind: 'accepted',
@@ -100,6 +102,17 @@ function wins(state: PresenceState, event: AttachEvent): boolean {
   if (event.connect_seq !== presence.connect_seq) return event.connect_seq > presence.connect_seq;
   // The same connection again: its relay repeats itself, or goes on under a new incarnation.
   return event.node_id === presence.node_id && event.incarnation >= presence.incarnation;
+}
+
+/** The relay repeats itself: after a lost answer, or because it announces everything. */
+function isSame(presence: Presence, event: AttachEvent): boolean {
+  return (
+    presence.instance_id === event.instance_id &&
+    presence.connect_seq === event.connect_seq &&
+    presence.node_id === event.node_id &&
+    presence.incarnation === event.incarnation &&
+    presence.generation === event.generation
+  );
 }
 
 /** Not where the winner itself was: the same connection, told again or under its relay's new incarnation. */

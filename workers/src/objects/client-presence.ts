@@ -53,7 +53,7 @@ export class ClientPresence extends DurableObject<Env> {
     const held = this.#state.load();
     const verdict = attach(held, event, Date.now());
     if (verdict.kind === 'refused') return verdict;
-    this.#change(event.client_id, { ...held, ...verdict.state });
+    if (verdict.state !== held) this.#change(event.client_id, { ...held, ...verdict.state });
     if (verdict.replaced !== null) {
       await this.#close(verdict.replaced, 'replaced', CLOSE_MESSAGES.replaced);
     }
