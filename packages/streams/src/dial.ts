@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { certificateFingerprint } from './spki-fingerprint.ts';
 import type { HostPort } from './host-port.ts';
+import { quiet } from './quiet.ts';
 
 /** Below HTTP/2 PING: lets the kernel notice a peer that is gone while our process is stopped or busy. */
 export const TCP_KEEP_ALIVE_MS = 30_000;
@@ -58,11 +59,12 @@ export function dial(address: HostPort, options: DialOptions): Promise<Socket> {
       socket.off('connect', onConnect);
       socket.off('secureConnect', onSecure);
       socket.off('close', onClose);
+      socket.off('error', onError);
+      // Whoever gets the socket may be a turn late to listen, and destroy() may still be followed by an error.
+      quiet(socket);
       if (error === undefined) {
-        socket.off('error', onError);
         resolve(socket);
       } else {
-        // The error listener stays: destroy() may still be followed by one.
         socket.destroy();
         reject(error);
       }

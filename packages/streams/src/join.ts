@@ -1,3 +1,4 @@
+import { constants, type Http2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { quiet } from './quiet.ts';
 import { resetStream } from './reset-stream.ts';
@@ -45,7 +46,7 @@ function pump(from: Duplex, to: Duplex, meter: JoinMeter, counter: keyof JoinMet
     if (closed) return;
     closed = true;
     // Also when it was lost after the end of its data, but before it took all of ours.
-    if (!ended || !from.writableFinished) resetStream(to);
+    if (!ended || !from.writableFinished || wasCut(from)) resetStream(to);
     onClose();
   };
   from.on('data', (chunk: Buffer) => {
@@ -67,6 +68,9 @@ function write(to: Duplex, chunk: Buffer): boolean {
   return more;
 }
 
-function wasCut(stream: Duplex): boolean {
-  return 'aborted' in stream && stream.aborted === true;
+/** Whether an HTTP/2 stream was ended by RST_STREAM, from whichever side, or by the loss of its session. */
+function wasCut(stream: Duplex & Partial<Pick<Http2Stream, 'aborted' | 'rstCode'>>): boolean {
+  return stream.aborted === true || (stream.rstCode ?? NO_ERROR) !== NO_ERROR;
 }
+
+const NO_ERROR = constants.NGHTTP2_NO_ERROR;

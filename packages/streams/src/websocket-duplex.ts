@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
+import { quiet } from './quiet.ts';
 
 /**
  * The bytes of a WebSocket's binary messages as a Duplex for an HTTP/2 session; the borders of messages mean nothing.
@@ -15,6 +16,7 @@ export class WebSocketDuplex extends Duplex {
   constructor(socket: WebSocket) {
     super({ allowHalfOpen: false, readableHighWaterMark: BUFFER_BYTES, writableHighWaterMark: BUFFER_BYTES });
     this.#socket = socket;
+    quiet(this);
     socket.binaryType = 'nodebuffer';
     socket.on('message', (data: RawData, isBinary: boolean) => {
       if (!isBinary) {

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import { ALPN_VISIT } from '@tunnox/protocol/names';
 import { certificateFingerprint } from '@tunnox/streams/spki-fingerprint';
@@ -41,7 +40,7 @@ export class BridgeListener {
         waiting.release();
         this.#accept(socket);
       },
-      onPlain: ({ socket }: { socket: Pick<Socket, 'destroy'> }) => socket.destroy(),
+      onPlain: ({ socket }) => void socket.destroy(),
     });
   }
 

@@ -88,8 +88,10 @@ export class AgentSessionServer {
             if (agent !== null) this.#hear(agent, message);
           },
           malformed: () => this.#refused.add('malformed'),
-          // Without a control stream there is nobody to talk to.
-          closed: () => endSession(session, channel, clock, 0),
+          // Without a control stream there is nobody to talk to, but tunnels of an agent that we sent away may finish.
+          closed: () => {
+            if (agent?.leaving !== true) endSession(session, channel, clock, 0);
+          },
         });
       },
       () => session.destroy(),

@@ -46,6 +46,11 @@ export class AgentSession {
     return this.#leaving || this.#session.closed || this.#session.destroyed;
   }
 
+  /** True once `end()` or `cut()` was called. */
+  get leaving(): boolean {
+    return this.#leaving;
+  }
+
   /** True when the connection has ended. */
   get gone(): boolean {
     return this.#session.destroyed;
