@@ -4,6 +4,7 @@ import type { Logger } from '@tunnox/observability/logger';
 import type { ConfigProblem } from '@tunnox/protocol/control-message';
 import type { Clock } from '../clock.ts';
 import type { AttachedClient, AttachmentAuthority, AttachOutcome, SessionCommands } from '../session/ports.ts';
+import { settled } from '../settled.ts';
 import { AttachmentQueue } from './attachment-queue.ts';
 import type { ListedPeers } from './listed-peers.ts';
 import type { LocalTicketVerifier } from './local-ticket-verifier.ts';
@@ -27,8 +28,8 @@ export interface ControlPlaneDeps {
 
 export interface ControlPlaneOptions {
   answer: RegisterAnswer;
-  /** PEM of authorities to trust besides the system's; null: none. */
-  ca: string | null;
+  /** PEM of all authorities to trust; null: the system's. */
+  ca: readonly string[] | null;
 }
 
 /** What the rest of the relay does about the control plane's word. */
@@ -55,6 +56,7 @@ export class ControlPlane implements AttachmentAuthority {
   /** What could not be sent yet: the newest of each client. */
   readonly #configReports = new Map<number, Extract<RelayToNodeMessage, { type: 'config_applied' }>>();
   #draining = false;
+  #whenOpen: () => void = () => {};
 
   constructor(deps: ControlPlaneDeps, options: ControlPlaneOptions, handlers: ControlPlaneHandlers) {
     const { api, registration, clock, random, log } = deps;
@@ -88,9 +90,16 @@ export class ControlPlane implements AttachmentAuthority {
     return { online: this.online, reachable, attachmentsPending: this.#attachments.size };
   }
 
-  start(): void {
+  /** Resolves when the control plane has this relay as online. @throws the signal's reason */
+  async start(signal: AbortSignal): Promise<void> {
     this.#session.start();
     this.#deps.usage.start();
+    if (this.#session.open) return;
+    const opened = new Promise<void>((resolve) => {
+      this.#whenOpen = resolve;
+    });
+    await settled(opened, signal);
+    signal.throwIfAborted();
   }
 
   attach(client: AttachedClient): Promise<AttachOutcome> {
@@ -121,7 +130,7 @@ export class ControlPlane implements AttachmentAuthority {
   /** Says the last words, as far as somebody listens, and ends. */
   async leave(): Promise<void> {
     const signal = AbortSignal.timeout(FLUSH_TIMEOUT_MS);
-    await Promise.all([this.#attachments.flushed(signal), withSignal(this.#deps.usage.stop(), signal)]);
+    await Promise.all([this.#attachments.flushed(signal), settled(this.#deps.usage.stop(), signal)]);
     this.#session.send({ type: 'leaving' });
     this.stop();
   }
@@ -133,6 +142,7 @@ export class ControlPlane implements AttachmentAuthority {
   }
 
   #opened(): void {
+    this.#whenOpen();
     if (this.#draining) this.#session.send({ type: 'draining' });
     for (const report of this.#configReports.values()) this.#session.send(report);
     this.#configReports.clear();
@@ -174,9 +184,4 @@ export class ControlPlane implements AttachmentAuthority {
       }
     }
   }
-}
-
-async function withSignal(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await Promise.race([work, new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))]);
 }

@@ -17,8 +17,8 @@ export interface NodeSessionOptions {
   /** `http://…` or `https://…`, without a trailing slash. */
   baseUrl: string;
   incarnation: string;
-  /** PEM of authorities to trust besides the system's; null: none. */
-  ca: string | null;
+  /** PEM of all authorities to trust; null: the system's. */
+  ca: readonly string[] | null;
 }
 
 export interface NodeSessionHandlers {
@@ -99,7 +99,7 @@ export class NodeSession {
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       maxPayload: MESSAGE_BYTES_MAX,
       perMessageDeflate: false,
-      ...(ca === null ? {} : { ca }),
+      ...(ca === null ? {} : { ca: [...ca] }),
     });
     this.#state = { kind: 'connecting', socket };
     socket.on('open', () => this.#opened(socket));

@@ -21,8 +21,8 @@ import { ControlPlaneError } from './control-plane-error.ts';
 export interface RelayApiOptions {
   /** Without a trailing slash. */
   baseUrl: string;
-  /** PEM of authorities to trust besides the system's; null: none. */
-  ca: string | null;
+  /** PEM of all authorities to trust; null: the system's. */
+  ca: readonly string[] | null;
 }
 
 interface Call<T> {
@@ -53,7 +53,7 @@ export class RelayApi {
   constructor(options: RelayApiOptions) {
     this.baseUrl = options.baseUrl;
     this.#agent = new Agent({
-      connect: { timeout: CONNECT_TIMEOUT_MS, ...(options.ca === null ? {} : { ca: options.ca }) },
+      connect: { timeout: CONNECT_TIMEOUT_MS, ...(options.ca === null ? {} : { ca: [...options.ca] }) },
       connections: CONNECTIONS_MAX,
     });
   }

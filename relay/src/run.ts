@@ -1,0 +1,285 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import { loadOrCreateNodeIdentity, type NodeIdentity } from '@tunnox/certificates/node-identity';
+import type { RegisterAnswer } from '@tunnox/domain/relay-api';
+import { makeUlid } from '@tunnox/domain/ulid';
+import type { Logger } from '@tunnox/observability/logger';
+import { AGENT_PING_MS, BRIDGE_PING_MS } from '@tunnox/streams/liveness';
+import { TimerWheel } from '@tunnox/streams/timer-wheel';
+import type { RelayCounts } from './admin/relay-status.ts';
+import { BridgeClient } from './bridge/bridge-client.ts';
+import { BridgeServer } from './bridge/bridge-server.ts';
+import { systemClock } from './clock.ts';
+import { settled } from './settled.ts';
+import type { RelayConfig } from './config.ts';
+import { ControlPlane } from './control-plane/control-plane.ts';
+import { ListedPeers } from './control-plane/listed-peers.ts';
+import { type LoadReading, LoadReporter } from './control-plane/load-reporter.ts';
+import { LocalTicketVerifier } from './control-plane/local-ticket-verifier.ts';
+import { NodeLease } from './control-plane/node-lease.ts';
+import { type NodeDescription, Registration } from './control-plane/registration.ts';
+import { RelayApi } from './control-plane/relay-api.ts';
+import { UsageReporter } from './control-plane/usage-reporter.ts';
+import { UsageSpool } from './control-plane/usage-spool.ts';
+import { AccessList } from './limits/access-list.ts';
+import { RelayAdmission } from './limits/relay-admission.ts';
+import { AgentTcpListener } from './listener/agent-tcp-listener.ts';
+import { AgentWebSocketListener } from './listener/agent-websocket-listener.ts';
+import { BridgeListener } from './listener/bridge-listener.ts';
+import { CertificateStore } from './listener/certificate-store.ts';
+import { ConnectionGate } from './listener/connection-gate.ts';
+import { HttpListener } from './listener/http-listener.ts';
+import { TcpListener } from './listener/tcp-listener.ts';
+import { TlsListener } from './listener/tls-listener.ts';
+import { openProjection, ownAddress } from './projection.ts';
+import { HttpProxy } from './proxy/http-proxy.ts';
+import { TcpProxy } from './proxy/tcp-proxy.ts';
+import { VisitServer } from './proxy/visit-server.ts';
+import type { RelayOrders, ServingRelay } from './relay-life.ts';
+import { RelayRouter } from './router/relay-router.ts';
+import { AgentSessionServer } from './session/agent-session-server.ts';
+import { SessionRegistry } from './session/session-registry.ts';
+import { UpstreamFactory } from './upstream/upstream-factory.ts';
+
+const clock = systemClock;
+const random = Math.random;
+const timers = { setInterval, clearInterval: (timer: unknown): void => clearInterval(timer as NodeJS.Timeout) };
+
+export interface RunOptions {
+  config: RelayConfig;
+  /** PEM of all authorities to trust for the control plane; null: the system's. */
+  apiCa: readonly string[] | null;
+  version: string;
+  log: Logger;
+}
+
+/** Strangers wait in these until they have shown who they are; agents of a lost relay come all at once. */
+const AGENT_GATE = { waitingMax: 8192, waitingPerAddressMax: 2048 };
+const VISITOR_GATE = { waitingMax: 8192, waitingPerAddressMax: 2048 };
+const HTTP_CONNECTIONS_MAX = 50_000;
+/** About three days of a control plane that is away. */
+const USAGE_REPORTS_MAX = 4096;
+
+/**
+ * Registers this relay and joins its parts: the only place that sees them all.
+ *
+ * @throws {RegistrationRefused} when the control plane says no
+ * @throws the signal's reason
+ */
+export async function registerRelay(options: RunOptions, signal: AbortSignal, orders: RelayOrders): Promise<ServingRelay> {
+  const { config, apiCa, version, log } = options;
+  const identity = await loadOrCreateNodeIdentity(config.stateDir);
+  const certificates = new CertificateStore(config.tls, log);
+  await certificates.start();
+  const api = new RelayApi({ baseUrl: config.apiUrl, ca: apiCa });
+  const registration = new Registration({ api, identity, clock, random, log }, describe(config, version));
+  try {
+    const answer = await registration.register(signal);
+    log.info({ node_id: answer.node_id, incarnation: answer.incarnation, group: answer.group }, 'Registered');
+    return buildRelay({ ...options, identity, certificates, api, registration, answer, orders });
+  } catch (error) {
+    certificates.stop();
+    await api.close();
+    throw error;
+  }
+}
+
+interface Registered extends RunOptions {
+  identity: NodeIdentity;
+  certificates: CertificateStore;
+  api: RelayApi;
+  registration: Registration;
+  answer: RegisterAnswer;
+  orders: RelayOrders;
+}
+
+function buildRelay(parts: Registered): ServingRelay {
+  const { config, apiCa, identity, certificates, api, registration, answer, orders, log } = parts;
+  const { bind: host, ports } = config;
+  const agentPings = new TimerWheel(timers, { roundMs: AGENT_PING_MS, spokes: 15 });
+  const bridgePings = new TimerWheel(timers, { roundMs: BRIDGE_PING_MS, spokes: 15 });
+  const newTunnelId = (): string => makeUlid(clock.now(), randomBytes(16));
+  const store = openProjection(config.redis);
+
+  const admission = new RelayAdmission(clock);
+  const registry = new SessionRegistry({ clock });
+  const peers = new ListedPeers({ clock, fetchPeers: () => api.peers() });
+  peers.set(answer.peers);
+  const secureContext = createSecureContext({ key: identity.privateKeyPem, cert: identity.certificatePem, minVersion: 'TLSv1.3' });
+  const bridgeClient = new BridgeClient({ directory: peers, clock, pings: bridgePings }, { secureContext });
+  const upstreams = new UpstreamFactory({ registry, admission, bridge: bridgeClient });
+  const router = new RelayRouter({
+    clock,
+    random,
+    projection: store,
+    owner: api,
+    directory: {
+      local: (clientId) => upstreams.local(clientId) ?? null,
+      peer: ({ client_id }, node) => {
+        // A presence here without a session is over.
+        if (node.node_id === answer.node_id) return null;
+        if (!bridgeClient.knows(node)) peers.refresh();
+        return upstreams.peer(node, client_id);
+      },
+    },
+  });
+
+  const verifier = new LocalTicketVerifier({ clock, fetchKeys: () => api.keys() }, answer.ticket_keys);
+  const spool = new UsageSpool(join(config.stateDir, 'usage'), USAGE_REPORTS_MAX);
+  const usage = new UsageReporter({ api, source: admission, spool, clock, log }, answer.incarnation);
+  admission.onReportWanted = () => usage.reportSoon();
+  const controlPlane = new ControlPlane(
+    { api, registration, sessions: registry, verifier, peers, usage, clock, random, log },
+    { answer, ca: apiCa },
+    {
+      policy: (policy) => {
+        router.applyPolicy(policy);
+        admission.applyPolicy(policy);
+      },
+      clientLeft: (clientId) => {
+        if (registry.get(clientId) === undefined) router.dropClient(clientId);
+      },
+      ...orders,
+    },
+  );
+
+  const gates = { agents: new ConnectionGate(clock, AGENT_GATE), visitors: new ConnectionGate(clock, VISITOR_GATE) };
+  const agents = new AgentSessionServer(
+    { verifier, authority: controlPlane, registry, clock, pings: agentPings },
+    { nodeId: answer.node_id, group: answer.group },
+  );
+  const visits = new VisitServer(
+    { verifier, router, clock, pings: agentPings },
+    { nodeId: answer.node_id, group: answer.group },
+  );
+  registry.onClientEnded = (clientId) => visits.closeClient(clientId);
+  const bridgeServer = new BridgeServer({ registry, local: (clientId) => upstreams.local(clientId), pings: bridgePings });
+  const trustedPeers = config.trustedProxies.length === 0 ? null : new AccessList({ allow: config.trustedProxies, deny: [] });
+  const http = new HttpProxy(
+    { router, clock, trustedPeers },
+    { connectionsMax: HTTP_CONNECTIONS_MAX, warningPages: config.warningPage },
+  );
+  const tcp = new TcpProxy({ router, newTunnelId });
+  const agentOptions = { host, secureContext, insecureAgents: config.insecureAgents };
+  const agentDeps = {
+    serving: agents,
+    visiting: visits,
+    gate: gates.agents,
+  };
+  const bridge = { bridge: bridgeServer, directory: peers, gate: gates.agents };
+  const bridgeListener = new BridgeListener(bridge, { host, port: ports.bridge, secureContext });
+  const agentListeners = [
+    new AgentTcpListener(agentDeps, { ...agentOptions, port: ports.agentTcp }),
+    new AgentWebSocketListener(agentDeps, { ...agentOptions, port: ports.agentWs }),
+    bridgeListener,
+  ];
+  const visitorListeners = [
+    new HttpListener(http, { host, port: ports.http }),
+    ...(config.tls.length === 0
+      ? []
+      : [new TlsListener({ proxy: http, certificates, gate: gates.visitors }, { host, port: ports.https })]),
+    new TcpListener({ proxy: tcp, gate: gates.visitors }, { host, group: answer.group, ports: ports.public }),
+  ];
+  const lease =
+    store === null
+      ? null
+      : new NodeLease({ put: (node) => store.putNode(node), clock, log }, ownAddress(config, identity, answer));
+
+  const counts = (): RelayCounts => ({
+    nodeId: answer.node_id,
+    incarnation: answer.incarnation,
+    group: answer.group,
+    sessions: registry.snapshot(),
+    agents: agents.snapshot(),
+    visits: visits.snapshot(),
+    tunnels: admission.snapshot(),
+    http: http.metrics.snapshot(),
+    tcp: tcp.snapshot(),
+    bridge: { peers: bridgeClient.snapshot(), server: bridgeServer.snapshot(), strangers: bridgeListener.strangers },
+    gates: { agents: gates.agents.snapshot(), visitors: gates.visitors.snapshot() },
+    router: {
+      decisions: { ...router.counters },
+      lookups: { ...router.lookup.counters },
+      cache: router.cache.size,
+      running: router.lookup.running,
+    },
+    controlPlane: { ...controlPlane.snapshot(), peers: peers.size },
+  });
+  const load = new LoadReporter({ clock, read: () => readLoad(registry, admission), send: (message) => controlPlane.load(message) });
+
+  const cut = async (): Promise<void> => {
+    for (const listener of [...visitorListeners, ...agentListeners]) listener.stop();
+    load.stop();
+    lease?.stop();
+    controlPlane.stop();
+    http.stop();
+    tcp.stop();
+    visits.stop();
+    bridgeServer.stop();
+    bridgeClient.stop();
+    gates.agents.close();
+    gates.visitors.close();
+    certificates.stop();
+    await Promise.all([registry.drain(0), store?.close(), api.close()]);
+  };
+  return {
+    nodeId: answer.node_id,
+    incarnation: answer.incarnation,
+    counts,
+    start: async (signal) => {
+      http.start();
+      for (const listener of [...agentListeners, ...visitorListeners]) await listener.start();
+      lease?.start();
+      load.start();
+      await controlPlane.start(signal);
+    },
+    announceLeaving: (deadlineMs) => {
+      controlPlane.drain();
+      lease?.setStatus('draining');
+      visits.drain(deadlineMs);
+      void registry.drain(deadlineMs);
+    },
+    stopAccepting: () => {
+      for (const listener of [...visitorListeners, ...agentListeners]) listener.stop();
+    },
+    finished: async (signal) => {
+      await Promise.all([http.drain(signal), tcp.drain(signal), settled(registry.drain(0), signal)]);
+    },
+    leave: () => controlPlane.leave(),
+    cut,
+  };
+}
+
+function describe(config: RelayConfig, version: string): NodeDescription {
+  const { ports } = config;
+  return {
+    region: config.region,
+    public_address: config.publicAddress,
+    ...(config.internalAddress === null ? {} : { internal_address: config.internalAddress }),
+    ...(config.joinToken === null ? {} : { join_token: config.joinToken }),
+    ports: {
+      agent_tcp: ports.agentTcp,
+      agent_ws: ports.agentWs,
+      http: ports.http,
+      https: ports.https,
+      bridge: ports.bridge,
+      metrics: ports.metrics,
+      public_from: ports.public.from,
+      public_to: ports.public.to,
+    },
+    version,
+  };
+}
+
+function readLoad(registry: SessionRegistry, admission: RelayAdmission): LoadReading {
+  const { user, system } = process.cpuUsage();
+  const { tunnels, bytesIn, bytesOut } = admission.snapshot();
+  return {
+    clients: registry.snapshot().sessions,
+    tunnels,
+    cpuUs: user + system,
+    memoryBytes: process.memoryUsage.rss(),
+    bytes: bytesIn + bytesOut,
+  };
+}
