@@ -80,8 +80,7 @@ test('Agent reports what it cannot do', async (t) => {
   const { event } = start();
   await event('connected');
   const session = await relay.sessions.next(({ kind }) => kind === 'serve');
-  const applied = await session.messages.next();
-  assert.ok(applied.type === 'config_applied');
+  const applied = await session.messages.next((message) => message.type === 'config_applied');
   const codes = applied.problems.map(({ binding_id, code }) => `${binding_id} ${code}`);
   assert.deepEqual(codes.sort(), [
     'mapping:1 protocol_unsupported',
