@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import type { FakeRelay } from './fake-relay.ts';
 import { instanceId } from './fake-relay.ts';
@@ -165,6 +166,26 @@ describe('relay lease and messages', () => {
     const { client_id } = await attached(relay);
     await live.api('POST', `/clients/${client_id}/disconnect`);
     assert.ok((await relay.receive('close_client')).seq > 5000);
+  });
+
+  test('node ids stay with their keys also when the storage of the objects is lost', async (t) => {
+    const relay = await live.relay();
+    const { host, agent } = await attached(relay);
+    const nodeId = relay.nodeId;
+    relay.drop();
+    await live.plane.pause();
+    await rm(live.plane.storageDir, { recursive: true, force: true });
+    await live.plane.resume();
+    assert.equal((await relay.register()).node_id, nodeId);
+    await relay.open(0);
+    beat(t, relay);
+    const newcomer = await live.relay();
+    beat(t, newcomer);
+    assert.notEqual(newcomer.nodeId, nodeId);
+    assert.equal(await placeOf(relay, host), null);
+    const [result] = await relay.attach({ ...agent, mode: 'announce' });
+    assert.equal(result?.outcome, 'accepted');
+    assert.equal(await placeOf(newcomer, host), nodeId);
   });
 
   test('leases, presences and node ids outlive a restart of the control plane', async (t) => {

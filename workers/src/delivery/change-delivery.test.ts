@@ -82,9 +82,9 @@ describe('createDelivery()', () => {
         expel: async (clientId: number, event: ExpelEvent, code: string) =>
           void expelled.push({ clientId, event, code }),
         push: async (sent: ClientPolicy, waitMs: number) => {
-          if (outcome instanceof Error) throw outcome;
+          if (outcome instanceof Error && sent.client_id === 1) throw outcome;
           pushed.push({ clientId: sent.client_id, waitMs });
-          return outcome;
+          return outcome instanceof Error ? { state: 'pending', problems: [] } : outcome;
         },
       } as never,
       store: null,
@@ -100,7 +100,10 @@ describe('createDelivery()', () => {
     bindings.set('domain:1', binding(6));
     assert.deepEqual(await delivery.deliver(put(row(1, { version: 4 })), 2000), [{ client_id: 1, state: 'applied' }]);
     assert.deepEqual(routes.get(HOST), { version: 6, binding: binding(6) });
-    assert.deepEqual(pushed, [{ clientId: 1, waitMs: 2000 }]);
+    assert.deepEqual(
+      pushed.map((one) => one.clientId),
+      [1],
+    );
     assert.deepEqual(delivered, [1]);
   });
 
@@ -148,6 +151,22 @@ describe('createDelivery()', () => {
     outcome = { state: 'pending', problems: [] };
     assert.equal(await delivery.sweep(), 1);
     assert.deepEqual(delivered, [1]);
+  });
+
+  test('marks the rows of those that were told, when another client cannot be', async () => {
+    outcome = new Error('the object is away');
+    standings.set(2, standing(2));
+    await delivery.deliver(put(row(1, {}), row(2, { clientIds: [2], endpoint: 'bar.example.com' })), 0);
+    assert.deepEqual(delivered, [2]);
+  });
+
+  test('tells many clients in parts, and waits for all of them together no longer than asked', async () => {
+    const ids = Array.from({ length: 250 }, (_, index) => index + 2);
+    standings = new Map(ids.map((id) => [id, standing(id)]));
+    const told = await delivery.deliver(put(row(1, { clientIds: ids })), 2000);
+    assert.equal(told.length, 250);
+    assert.equal(new Set(pushed.map((one) => one.clientId)).size, 250);
+    assert.ok(pushed.every((one) => one.waitMs <= 2000));
   });
 
   test('passes on what an agent could not do', async () => {

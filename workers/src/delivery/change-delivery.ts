@@ -32,6 +32,9 @@ export interface OutboxDelivery extends ChangeDelivery {
   sweep(): Promise<number>;
 }
 
+/** A user's new limits concern all its clients: they are told in parts. */
+const CLIENTS_AT_ONCE = 100;
+
 const SWEEP_ROWS = 200;
 
 /** Enough for a long outage in one sweep, and an end to it. */
@@ -71,14 +74,47 @@ export function createDelivery(deps: DeliveryDeps): OutboxDelivery {
 
 async function carry(deps: DeliveryDeps, rows: OutboxRow[], waitMs: number): Promise<Delivery[]> {
   if (rows.length === 0) return [];
-  const clientIds = [...new Set(rows.flatMap((row) => row.clientIds))];
+  const deadline = Date.now() + waitMs;
   // Routes first: when an agent reports its configuration as applied, the name must answer.
-  const routed = await Promise.allSettled(newestOfEach(rows).map((row) => carryRoute(deps, row)));
+  const failedEndpoints = await carryRoutes(deps, rows);
+  const clientIds = [...new Set(rows.flatMap((row) => row.clientIds))];
+  const deliveries: Delivery[] = [];
+  const failedClients = new Set<number>();
+  for (let start = 0; start < clientIds.length; start += CLIENTS_AT_ONCE) {
+    const some = clientIds.slice(start, start + CLIENTS_AT_ONCE);
+    const told = await carryClients(deps, rows, some, Math.max(0, deadline - Date.now()));
+    for (const [index, result] of told.entries()) {
+      const clientId = some[index] ?? 0;
+      if (result.status === 'rejected') failedClients.add(clientId);
+      deliveries.push(result.status === 'fulfilled' ? result.value : { client_id: clientId, state: 'pending' });
+    }
+  }
+  // What failed stays claimed; the sweep repeats it when the claim has aged.
+  const done = rows.filter(
+    (row) => !failedEndpoints.has(endpointOf(row)) && !row.clientIds.some((clientId) => failedClients.has(clientId)),
+  );
+  await deps.outbox.markDelivered(done.map((row) => row.id));
+  return deliveries;
+}
+
+/** @returns Endpoints whose owner could not be told. */
+async function carryRoutes(deps: DeliveryDeps, rows: OutboxRow[]): Promise<Set<string | null>> {
+  const newest = newestOfEach(rows);
+  const results = await Promise.allSettled(newest.map((row) => carryRoute(deps, row)));
+  return new Set(newest.filter((_, index) => results[index]?.status === 'rejected').map(endpointOf));
+}
+
+async function carryClients(
+  deps: DeliveryDeps,
+  rows: OutboxRow[],
+  clientIds: number[],
+  waitMs: number,
+): Promise<PromiseSettledResult<Delivery>[]> {
   const [standings, policies] = await Promise.all([
     deps.policies.loadStandings(clientIds),
     deps.policies.loadPolicies(clientIds),
   ]);
-  const results = await Promise.allSettled(
+  return Promise.allSettled(
     clientIds.map(async (clientId): Promise<Delivery> => {
       const ending = endingOf(rows, clientId, standings.get(clientId));
       if (ending !== null) {
@@ -88,12 +124,6 @@ async function carry(deps: DeliveryDeps, rows: OutboxRow[], waitMs: number): Pro
       if (policy === undefined) return { client_id: clientId, state: 'offline' };
       return deliveryOf(clientId, await deps.presences.push(policy, waitMs));
     }),
-  );
-  const failed = [...routed, ...results].find((result) => result.status === 'rejected');
-  // Rows of a delivery that failed in part stay claimed; the sweep repeats them when the claim has aged.
-  if (failed === undefined) await deps.outbox.markDelivered(rows.map((row) => row.id));
-  return results.map((result, index) =>
-    result.status === 'fulfilled' ? result.value : { client_id: clientIds[index] ?? 0, state: 'pending' },
   );
 }
 

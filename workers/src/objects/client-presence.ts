@@ -22,6 +22,8 @@ import { VersionWaiters } from './version-waiters.ts';
 
 const SCHEMA_VERSION = 1;
 
+const OFFLINE: PushOutcome = { state: 'offline', problems: [] };
+
 interface ClientState extends PresenceState {
   /** Newest policy that was pushed or answered; serves attaches while Postgres is away. */
   policy: ClientPolicy | null;
@@ -82,15 +84,17 @@ export class ClientPresence extends DurableObject<Env> {
   /** Sends the policy to the client's relay; waits up to `waitMs` until the agent has applied its configuration. */
   async push(policy: ClientPolicy, waitMs: number): Promise<PushOutcome> {
     const held = this.#state.load();
-    if (mayFollow(held.policy, policy)) this.#state.save({ ...held, policy });
     const { presence } = held;
-    if (presence === null) return { state: 'offline', problems: [] };
+    // A client that was never attached needs nothing kept.
+    if (presence === null && held.policy === null) return OFFLINE;
+    if (mayFollow(held.policy, policy)) this.#state.save({ ...held, policy });
+    if (presence === null) return OFFLINE;
     // Waiting begins before sending: the answer may be faster than the call.
     const settled = this.#settled(policy.config_version, waitMs);
     const node = relayNodeStub(this.env, presence.node_id);
     const newest = this.#state.load().policy ?? policy;
     const sent = await node.push(presence.incarnation, { type: 'policy', policy: newest });
-    return sent ? settled : { state: 'offline', problems: [] };
+    return sent ? settled : OFFLINE;
   }
 
   /** Ends the session that the event is about, if it is attached. */
