@@ -10,10 +10,10 @@ export const IS_TOKEN: ByteTable = tableOf(
 export const IS_FIELD_VALUE: ByteTable = tableOf((byte) => byte === 0x09 || (byte >= 0x20 && byte !== 0x7f));
 
 /**
- * Bytes of a request target. RFC 3986 allows fewer, but browsers send `|`, `{`, `"` and raw UTF-8; what no parser
- * takes for a delimiter is passed on as it came. A fragment never belongs to a request target.
+ * Bytes of a request target. RFC 3986 allows fewer, but browsers send `|`, `{` or `"`, and nobody takes these for a
+ * delimiter. A fragment never belongs to a request target, and bytes above 127 are refused by most servers as well.
  */
-export const IS_TARGET: ByteTable = tableOf((byte, char) => byte > 0x20 && byte !== 0x7f && char !== '#');
+export const IS_TARGET: ByteTable = tableOf((byte, char) => byte > 0x20 && byte < 0x7f && char !== '#');
 
 /**
  * Lower case of an ASCII byte. `_` becomes `-`: many frameworks give both names to a program as one variable, so

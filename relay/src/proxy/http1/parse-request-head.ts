@@ -112,12 +112,10 @@ function readFields(bytes: Buffer, text: string, base: number, method: string, m
       case FieldKind.contentLength:
         contentLengths++;
         contentLength = table.number(i, bytes);
-        keep = true;
         break;
       case FieldKind.transferEncoding:
         transferEncodings++;
         transferEncoding = table.value(i, bytes);
-        keep = true;
         break;
       case FieldKind.connection:
         connection = joined(connection, table.value(i, bytes));
@@ -163,6 +161,9 @@ function readFields(bytes: Buffer, text: string, base: number, method: string, m
   }
   const options = connection === '' ? NO_OPTIONS : parseConnectionOptions(connection);
   if (options.names !== null) kept = withoutNamed(kept, options.names);
+  // Written anew: a spelling that we understand must not be one that a target overlooks.
+  if (transferEncodings > 0) kept += 'Transfer-Encoding: chunked\r\n';
+  else if (contentLengths > 0) kept += `Content-Length: ${contentLength}\r\n`;
   return {
     end,
     method,

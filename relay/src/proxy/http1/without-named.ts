@@ -1,5 +1,5 @@
 // Lines of these names are written or needed by the proxy itself.
-const PINNED: ReadonlySet<string> = new Set(['host', 'content-length', 'transfer-encoding', 'via', 'expect']);
+const PINNED: ReadonlySet<string> = new Set(['host', 'via', 'expect', 'content-length', 'transfer-encoding']);
 
 /**
  * Drops the field lines that `Connection` names. Framing lines stay: whatever a peer calls hop-by-hop, it must not
