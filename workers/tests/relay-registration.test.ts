@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { FakeRelay } from './fake-relay.ts';
@@ -186,5 +187,39 @@ describe('relay registration', () => {
     const relay = await live.relay();
     relay.sendRaw('nonsense');
     assert.equal(await relay.closed(), 4002);
+  });
+});
+
+describe('node ids', () => {
+  let live: LiveHarness;
+  before(async () => {
+    live = await LiveHarness.start();
+  });
+  after(() => live?.stop());
+
+  test('run out at 1000, give the use of the token back, and free the node that has been gone for a day', async () => {
+    // As a database looks whose objects have not been asked yet.
+    await live.sql(`
+      insert into relay_nodes (node_id, fingerprint, incarnation, relay_group, region, public_address, internal_address,
+        agent_tcp_port, agent_ws_port, http_port, https_port, bridge_port, metrics_port, public_from, public_to, version,
+        status, last_heartbeat_at)
+      select 'node-' || lpad(n::text, greatest(3, length(n::text)), '0'), 'key-' || n, '01J00000000000000000000000', 'default', 'default', 'a', 'a',
+        1, 1, 1, 1, 1, 1, 1, 1, '1', 'offline', now() - interval '23 hours' from generate_series(1, 1000) n`);
+    const join_token = await live.joinToken(1);
+    const relay = new FakeRelay(live.plane.apiUrl);
+    const refused = await relay.tryRegister({ join_token });
+    assert.equal(((await refused.json()) as { code: string }).code, 'nodes_exhausted');
+    const [token] = await live.sql<{ uses_left: number }>('select uses_left from join_tokens');
+    assert.equal(token?.uses_left, 1);
+
+    await live.plane.pause();
+    await rm(live.plane.storageDir, { recursive: true, force: true });
+    await live.sql(`update relay_nodes set last_heartbeat_at = now() - interval '25 hours' where node_id = 'node-077'`);
+    await live.plane.resume();
+    assert.equal((await relay.register({ join_token })).node_id, 'node-077');
+    const [row] = await live.sql<{ fingerprint: string }>(
+      `select fingerprint from relay_nodes where node_id = 'node-077'`,
+    );
+    assert.notEqual(row?.fingerprint, 'key-77');
   });
 });
