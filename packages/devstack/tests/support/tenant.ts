@@ -16,11 +16,11 @@ export async function createTenant(stack: Stack, plan = 'enterprise'): Promise<T
     password: randomBytes(12).toString('hex'),
     plan,
   });
-  const key = await api<{ key: string }>(stack, stack.operator_key, 'POST', `/api/v1/users/${user.user_id}/api-keys`, {
+  const key = await api<{ api_key: string }>(stack, stack.operator_key, 'POST', `/api/v1/users/${user.user_id}/api-keys`, {
     name: 'test',
     scopes: ['read', 'write'],
   });
-  return { userId: user.user_id, apiKey: key.key };
+  return { userId: user.user_id, apiKey: key.api_key };
 }
 
 /** One call of the API, without a credential when `bearer` is empty; throws with the answer's text unless it succeeded. */
