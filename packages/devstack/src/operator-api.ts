@@ -5,8 +5,6 @@ import {
   createdJoinTokenSchema,
   type JoinToken,
   joinTokensSchema,
-  type Node,
-  nodesSchema,
 } from '@tunnox/domain/api/nodes';
 import {
   type CreateApiKey,
@@ -40,9 +38,5 @@ export class OperatorApi extends Resource {
 
   async joinTokens(): Promise<JoinToken[]> {
     return (await this.get(`${V1}/join-tokens`, joinTokensSchema)).join_tokens;
-  }
-
-  async nodes(): Promise<Node[]> {
-    return (await this.get(`${V1}/nodes`, nodesSchema)).nodes;
   }
 }

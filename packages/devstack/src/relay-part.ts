@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServerCertificateFiles } from '@tunnox/certificates/development-ca';
+import { z } from 'zod';
 import { Child } from './child.ts';
 import { childEnvironment } from './child-environment.ts';
 import type { Running } from './keeper.ts';
 import { LogFile } from './log-file.ts';
-import { answers, poll } from './poll.ts';
 import type { RelayPorts } from './port-plan.ts';
 import type { RedisChoice } from './stack-config.ts';
 
@@ -22,14 +22,22 @@ export interface RelayPartOptions {
 
 const MAIN = fileURLToPath(new URL('../../../relay/src/main.ts', import.meta.url));
 const HOST = '127.0.0.1';
+/** What a relay says to the process that started it. */
+const readySchema = z.object({ type: z.literal('ready'), node_id: z.string() });
 const START_TIMEOUT_MS = 30_000;
 /** For the agents to leave; visitors of a laptop do not need a long drain. */
 const DRAIN_S = 1;
 const STOP_GRACE_MS = 5000;
 
+export interface RunningRelay extends Running {
+  nodeId: string;
+}
+
 /** Starts one relay of the platform and waits until it serves. */
-export async function startRelay(options: RelayPartOptions): Promise<Running> {
+export async function startRelay(options: RelayPartOptions): Promise<RunningRelay> {
   const { number, home, ports, certificate } = options;
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  let nodeId = '';
   const child = await Child.start({
     name: `Relay ${number}`,
     args: [MAIN],
@@ -52,21 +60,20 @@ export async function startRelay(options: RelayPartOptions): Promise<Running> {
       TUNNOX_DRAIN_SECONDS: String(DRAIN_S),
       ...redisVariables(options.redis),
     }),
+    onMessage: (message) => {
+      const parsed = readySchema.safeParse(message);
+      if (!parsed.success) return;
+      nodeId = parsed.data.node_id;
+      resolve();
+    },
   });
-  const started = new AbortController();
   try {
-    const ready = poll(() => answers(`http://${HOST}:${ports.metrics}/readyz`, 200), started.signal);
-    await child.waitUntil(
-      ready.then(() => {}),
-      START_TIMEOUT_MS,
-    );
+    await child.waitUntil(ready, START_TIMEOUT_MS);
   } catch (error) {
     await child.stop(STOP_GRACE_MS);
     throw error;
-  } finally {
-    started.abort();
   }
-  return { pid: child.pid, exited: child.exited, stop: () => child.stop(STOP_GRACE_MS) };
+  return { nodeId, pid: child.pid, exited: child.exited, stop: () => child.stop(STOP_GRACE_MS) };
 }
 
 function redisVariables(redis: RedisChoice): Record<string, string> {

@@ -13,7 +13,7 @@ import { type LocalSecrets, loadOrCreateSecrets } from './local-secrets.ts';
 import { LogFile } from './log-file.ts';
 import { OperatorApi } from './operator-api.ts';
 import { answers, poll } from './poll.ts';
-import { listeningPorts, type PortPlan, planPorts } from './port-plan.ts';
+import { listeningPorts, type PortPlan, planPorts, type RelayPorts } from './port-plan.ts';
 import { EmbeddedPostgres } from './postgres.ts';
 import { endProcess } from './process-table.ts';
 import { startRelay } from './relay-part.ts';
@@ -34,7 +34,6 @@ const DEMO_SUBDOMAIN = 'demo';
 const RESTART_DELAY_MS = 5000;
 const CRON_INTERVAL_MS = 5000;
 const DEMO_TIMEOUT_MS = 20_000;
-const NODES_TIMEOUT_MS = 10_000;
 
 /** Runs the embedded platform: starts its parts in order, starts dead ones again, stops them in reverse order. */
 export class Supervisor {
@@ -100,8 +99,6 @@ export class Supervisor {
     const relays = await Promise.all(
       this.#ports.relays.map((_, index) => this.#startRelay(index + 1, apiUrl, accounts, certificate)),
     );
-    const nodeIds = await this.#nodeIds(operator);
-    this.#checkNotStopping();
     const demoUrl = this.#config.demo ? await this.#startDemo(apiUrl, accounts) : null;
     this.#checkNotStopping();
     this.#stack = {
@@ -111,7 +108,7 @@ export class Supervisor {
       join_token: accounts.joinToken,
       base_domain: BASE_DOMAIN,
       ca_file: ca.caFile,
-      relays: relays.map((pid, index) => this.#stackRelay(index + 1, pid, nodeIds)),
+      relays: relays.map((relay, index) => this.#stackRelay(index + 1, relay)),
       demo_url: demoUrl,
       postgres_url: postgres.url,
       pids: {},
@@ -183,8 +180,7 @@ export class Supervisor {
 
   async #startControlPlane(databaseUrl: string, secrets: LocalSecrets): Promise<void> {
     const { home, redis } = this.#config;
-    const [firstRelay] = this.#ports.relays;
-    if (firstRelay === undefined) throw new StackError('A platform needs a relay.');
+    const firstRelay = this.#relayPorts(1);
     await this.#keep('The control plane', 'control_plane', async () => {
       // One that was killed leaves its workerd behind, on the port.
       const workerd = this.#record?.identity('workerd');
@@ -220,30 +216,31 @@ export class Supervisor {
     apiUrl: string,
     accounts: LocalAccounts,
     certificate: ServerCertificateFiles,
-  ): Promise<number> {
-    const ports = this.#ports.relays[number - 1];
-    if (ports === undefined) throw new StackError(`There are no ports for relay ${number}.`);
+  ): Promise<{ pid: number; nodeId: string }> {
+    const ports = this.#relayPorts(number);
     const { home, redis } = this.#config;
-    return await this.#keep(`Relay ${number}`, `relay_${number}`, () =>
-      startRelay({ number, home, ports, apiUrl, joinToken: accounts.joinToken, certificate, redis }),
-    );
+    let nodeId = '';
+    const pid = await this.#keep(`Relay ${number}`, `relay_${number}`, async () => {
+      const relay = await startRelay({
+        number,
+        home,
+        ports,
+        apiUrl,
+        joinToken: accounts.joinToken,
+        certificate,
+        redis,
+      });
+      nodeId = relay.nodeId;
+      return relay;
+    });
+    return { pid, nodeId };
   }
 
-  /** Node ids of the relays by the first port of their pool, which only one has. */
-  async #nodeIds(operator: OperatorApi): Promise<Map<number, string>> {
-    return await poll(async () => {
-      const nodes = (await operator.nodes()).filter(({ status }) => status === 'online');
-      const ids = new Map(nodes.map(({ public_from, node_id }) => [public_from, node_id]));
-      return this.#ports.relays.every(({ publicFrom }) => ids.has(publicFrom)) ? ids : null;
-    }, AbortSignal.timeout(NODES_TIMEOUT_MS));
-  }
-
-  #stackRelay(number: number, pid: number, nodeIds: Map<number, string>): StackRelay {
-    const ports = this.#ports.relays[number - 1];
-    if (ports === undefined) throw new StackError(`There are no ports for relay ${number}.`);
+  #stackRelay(number: number, { pid, nodeId }: { pid: number; nodeId: string }): StackRelay {
+    const ports = this.#relayPorts(number);
     const at = (port: number) => `${HOST}:${port}`;
     return {
-      node_id: nodeIds.get(ports.publicFrom) ?? '',
+      node_id: nodeId,
       pid,
       agent_tcp: at(ports.agentTcp),
       agent_ws: at(ports.agentWs),
@@ -253,6 +250,12 @@ export class Supervisor {
       metrics: at(ports.metrics),
       public_ports: `${ports.publicFrom}-${ports.publicTo}`,
     };
+  }
+
+  #relayPorts(number: number): RelayPorts {
+    const ports = this.#ports.relays[number - 1];
+    if (ports === undefined) throw new StackError(`There are no ports for relay ${number}.`);
+    return ports;
   }
 
   async #startDemo(apiUrl: string, accounts: LocalAccounts): Promise<string> {
@@ -269,7 +272,7 @@ export class Supervisor {
         subdomain: DEMO_SUBDOMAIN,
       }),
     );
-    const port = this.#ports.relays[0]?.http;
+    const port = this.#relayPorts(1).http;
     const signal = AbortSignal.timeout(DEMO_TIMEOUT_MS);
     await poll(() => answers(`http://${HOST}:${port}/`, 200, { headers: { host } }), signal);
     return `http://${host}:${port}/`;
