@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -80,3 +80,23 @@ test('claim() takes no notice of dead processes, also when their id is in use ag
   assert.equal((await readdir(dir)).length, 1);
   held.release();
 });
+
+test(
+  'claim() takes no notice of a process that nobody has buried',
+  { skip: process.platform !== 'linux' },
+  async (t) => {
+    const dir = await folder(t);
+    // The shell becomes a program that never waits for the child which it has started.
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    t.after(() => void parent.kill('SIGKILL'));
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const zombie = Number(String(line));
+    let stat = '';
+    while (!stat.includes(') Z ')) stat = await readFile(`/proc/${zombie}/stat`, 'latin1');
+    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    await writeFile(join(dir, `x.${zombie}.${start}`), '');
+    const held = await claim(dir, 'x');
+    assert.ok(held !== null);
+    held.release();
+  },
+);

@@ -3,20 +3,11 @@ import { readFile } from 'node:fs/promises';
 
 /**
  * A mark of when process `pid` began, without spaces: with the pid it names one process, also after the pid is used
- * again. Null when there is no such process, or the system does not say.
+ * again. Null when there is no such process (a zombie is none any more), or the system does not say.
  */
 export async function processStart(pid: number): Promise<string | null> {
-  if (process.platform === 'linux') {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
-    // The name, in parentheses, may hold anything; start time in clock ticks is field 22, the 20th after it.
-    return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-  }
-  if (process.platform === 'win32') return null;
-  return new Promise((resolve) => {
-    execFile('ps', ['-o', 'lstart=', '-p', String(pid)], { timeout: 2000 }, (error, stdout) => {
-      resolve(error === null ? stdout.trim().replace(/\W+/g, '') : null);
-    });
-  });
+  const found = await look(pid);
+  return found === 'dead' ? null : found;
 }
 
 /** Tells whether the process that had `start` as its mark still runs. */
@@ -26,6 +17,24 @@ export async function isRunning(pid: number, start: string): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  const now = await processStart(pid);
-  return now === null || start === 'unknown' || now === start;
+  const now = await look(pid);
+  return now !== 'dead' && (now === null || start === 'unknown' || now === start);
+}
+
+async function look(pid: number): Promise<string | null> {
+  if (process.platform === 'linux') {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
+    if (stat === null) return null;
+    // The name, in parentheses, may hold anything. After it: the state, and 19 fields on the start in clock ticks.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? 'dead' : (fields[19] ?? null);
+  }
+  if (process.platform === 'win32') return null;
+  return new Promise((resolve) => {
+    execFile('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { timeout: 2000 }, (error, stdout) => {
+      const [state = '', ...start] = stdout.trim().split(/\s+/);
+      if (error !== null || state === '') resolve(null);
+      else resolve(state.startsWith('Z') ? 'dead' : start.join('').replace(/\W+/g, ''));
+    });
+  });
 }

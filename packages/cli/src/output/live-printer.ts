@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import pico from 'picocolors';
 import type { Terminal } from '../io.ts';
 import type { CliEvent } from './cli-event.ts';
@@ -19,7 +20,7 @@ export class LivePrinter implements Printer {
   readonly #colors: ReturnType<typeof pico.createColors>;
   readonly #status: () => Status;
   readonly #timer: NodeJS.Timeout;
-  #linesDrawn = 0;
+  #rowsDrawn = 0;
   #closed = false;
 
   constructor(out: Terminal<Writable>, useColors: boolean, status: () => Status) {
@@ -36,7 +37,7 @@ export class LivePrinter implements Printer {
     // The last word stays below the view.
     if (event.event !== 'error' && event.event !== 'replaced') return;
     this.#out.write(`\n${eventLines(event, this.#colors).join('\n')}\n`);
-    this.#linesDrawn = 0;
+    this.#rowsDrawn = 0;
   }
 
   async close(): Promise<void> {
@@ -49,9 +50,13 @@ export class LivePrinter implements Printer {
 
   #draw(): void {
     if (this.#closed) return;
-    const lines = statusLines(this.#status(), this.#out.columns ?? 80, this.#colors);
-    const up = this.#linesDrawn === 0 ? '' : `\x1b[${this.#linesDrawn}A\r`;
+    // 0 is what some terminals say before they know.
+    const columns = this.#out.columns === undefined || this.#out.columns === 0 ? 80 : this.#out.columns;
+    const lines = statusLines(this.#status(), columns, this.#colors);
+    const up = this.#rowsDrawn === 0 ? '' : `\x1b[${this.#rowsDrawn}A\r`;
     this.#out.write(`${up}${lines.map((line) => `${line}${CLEAR_LINE_END}\n`).join('')}${CLEAR_BELOW}`);
-    this.#linesDrawn = lines.length;
+    // A long address takes two rows of a narrow terminal.
+    const widths = lines.map((line) => stripVTControlCharacters(line).length);
+    this.#rowsDrawn = widths.reduce((rows, width) => rows + Math.max(1, Math.ceil(width / columns)), 0);
   }
 }

@@ -36,8 +36,11 @@ test('statusLines() shows where the tunnel leads and how it stands', () => {
   ]);
 });
 
-test('statusLines() has no line that is wider than the terminal', () => {
-  for (const line of statusLines(status, 40, plain)) assert.ok(line.length < 40, line);
+test('statusLines() keeps to the width of the terminal, but never cuts an address', () => {
+  for (const line of statusLines(status, 40, plain)) assert.ok(line.length <= 40, line);
+  const long = { from: [`https://${'a'.repeat(60)}.example.com`], to: 'http://localhost:3000' };
+  const lines = statusLines({ ...status, tunnels: [long] }, 40, plain);
+  assert.ok(lines.some((line) => line.endsWith('.example.com')));
 });
 
 test('bytesText() rounds to three digits at the most', () => {

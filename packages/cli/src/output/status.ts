@@ -3,7 +3,7 @@ import type { ShownBinding } from './cli-event.ts';
 
 /** What the live view shows. */
 export interface Status {
-  state: 'connecting' | 'online' | 'reconnecting';
+  state: 'connecting' | 'online' | 'reconnecting' | 'stopped';
   server: string;
   clientId: number | null;
   anonymous: boolean;
@@ -36,7 +36,12 @@ export function statusLines(status: Status, columns: number, c: ReturnType<typeo
   row('Client', clientText(status));
   if (status.nodeId !== null) row('Relay', relayText(status));
   for (const { from, to } of status.tunnels) {
-    from.forEach((address, index) => row(index === 0 ? 'Forwarding' : '', `${address} → ${to}`, c.cyan));
+    // Addresses are there to be copied: they are never cut.
+    from.forEach((address, index) => {
+      const label = c.dim((index === 0 ? 'Forwarding' : '').padEnd(LABEL_WIDTH));
+      const room = columns - LABEL_WIDTH - address.length - 4;
+      lines.push(`${label}${c.cyan(address)}${room < to.length ? '' : ` → ${to}`}`);
+    });
   }
   row('Connections', `${status.connectionsOpen} open, ${status.connectionsTotal} in all`);
   row('Traffic', `${bytesText(status.bytesIn)} in, ${bytesText(status.bytesOut)} out`);
@@ -67,7 +72,7 @@ export function tunnelRows(bindings: ShownBinding[]): Status['tunnels'] {
 }
 
 function STATE_PAINT(c: ReturnType<typeof pico.createColors>) {
-  return { connecting: c.yellow, online: c.green, reconnecting: c.yellow };
+  return { connecting: c.yellow, online: c.green, reconnecting: c.yellow, stopped: c.dim };
 }
 
 function clientText({ clientId, anonymous, server }: Status): string {

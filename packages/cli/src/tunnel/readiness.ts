@@ -99,9 +99,8 @@ export class Readiness {
 
   status(): Status {
     const { traffic, latencyMs, nodeId } = this.#agent;
-    const online = this.#state === 'connected';
     return {
-      state: online && (this.#ready || !this.#awaitsTunnel) ? 'online' : this.#ready ? 'reconnecting' : 'connecting',
+      state: this.#shownState(),
       server: this.#server,
       clientId: this.#session?.client_id ?? null,
       anonymous: this.#session?.client_type === 'anonymous',
@@ -116,6 +115,12 @@ export class Readiness {
       bytesOut: traffic.bytesOut,
       lastProblem: this.#lastProblem,
     };
+  }
+
+  #shownState(): Status['state'] {
+    if (this.#state === 'ended') return 'stopped';
+    if (this.#state === 'connected' && (this.#ready || !this.#awaitsTunnel)) return 'online';
+    return this.#ready ? 'reconnecting' : 'connecting';
   }
 
   #rows(): Status['tunnels'] {

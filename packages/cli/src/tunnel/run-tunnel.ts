@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Agent, type AgentOptions } from '@tunnox/agent/agent';
 import type { AgentEvent } from '@tunnox/agent/agent-event';
 import type { CredentialKeeper } from '@tunnox/agent/identity/credential';
@@ -68,6 +69,8 @@ class TunnelRun {
       {
         server: settings.server,
         agentVersion: CLI_VERSION,
+        // What the owner of several clients will know this one by.
+        ...(settings.apiKey === undefined ? {} : { clientName: hostname().slice(0, 64) }),
         transport: settings.transport,
         plaintext: settings.insecure,
         ...plan.agent,
