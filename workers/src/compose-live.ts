@@ -6,7 +6,7 @@ import { relayRoutes } from './api/routes/relay/relay-routes.ts';
 import { createDelivery } from './delivery/change-delivery.ts';
 import type { Env, Settings } from './env.ts';
 import { ExistenceCache } from './lookup/existence-cache.ts';
-import { createLookup, type Lookup } from './lookup/lookup.ts';
+import { createLookup } from './lookup/lookup.ts';
 import { createPresenceReader } from './lookup/presence-reader.ts';
 import { createAnonymousRepository } from './repositories/anonymous-repository.ts';
 import { createAttachmentRepository } from './repositories/attachment-repository.ts';
@@ -54,7 +54,6 @@ export interface LiveParts {
   delivery: ChangeDelivery;
   presences: PresenceReader;
   control: NodeControl;
-  lookup: Lookup;
   /** `/relay/v1` */
   relayRoutes: Hono;
   /** `/agent/v1` */
@@ -98,7 +97,6 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
     delivery,
     presences,
     control: createNodeControl(nodes, presences),
-    lookup,
     relayRoutes: relayRoutes({
       registration,
       attachments: new AttachmentService({ policies, presences: owners, nodes, clients, later }),

@@ -132,31 +132,6 @@ describe('relay lease and messages', () => {
     assert.equal((await relay.receive('close_client')).client_id, client_id);
   });
 
-  test('a queue that overflows is given up for a resync', async (t) => {
-    const relay = await live.relay();
-    beat(t, relay);
-    const clients = await live.sql<{ client_id: number }>(
-      `insert into clients (user_id, type, auth_code_hash, name)
-       select $1, 'managed', 'x', 'flood' from generate_series(1, 1100) returning client_id::int`,
-      tenant.userId,
-    );
-    const agent = { instance_id: instanceId(), connect_seq: 1, generation: 1, mode: 'attach' as const };
-    for (let index = 0; index < clients.length; index += 100) {
-      await relay.attach(...clients.slice(index, index + 100).map(({ client_id }) => ({ client_id, ...agent })));
-    }
-    relay.acknowledges = false;
-    const lastSeq = relay.lastSeq;
-    await live.sql(
-      `insert into outbox (kind, version, client_ids, change, created_at)
-       select 'client_changed', 0, array_agg(client_id), 'limits', now() - interval '1 minute' from clients where user_id = $1`,
-      tenant.userId,
-    );
-    await live.plane.runScheduled();
-    relay.drop();
-    await relay.open(lastSeq);
-    await relay.receive('resync');
-  });
-
   test('a relay that knows later numbers than the control plane is told to announce', async (t) => {
     const relay = await live.relay();
     beat(t, relay);

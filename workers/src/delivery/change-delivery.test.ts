@@ -65,7 +65,6 @@ describe('createDelivery()', () => {
       },
       bindings: { load: async (id) => bindings.get(id) ?? null, loadByEndpoint: async () => null },
       policies: {
-        loadStanding: async () => null,
         loadStandings: async () => standings,
         loadPolicies: async (ids) =>
           new Map(ids.filter((id) => standings.get(id)?.state === 'active').map((id) => [id, policy(id)])),

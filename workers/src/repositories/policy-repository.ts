@@ -65,11 +65,7 @@ interface DomainConfig {
 
 /** What relays and agents must know of a client: each one statement, so a version goes with exactly its bindings. */
 export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls: PublicUrls): PolicyRepository {
-  const repository: PolicyRepository = {
-    async loadStanding(clientId) {
-      return (await repository.loadStandings([clientId])).get(clientId) ?? null;
-    },
-
+  return {
     async loadStandings(clientIds) {
       const rows = await postgres.query<ClientStanding>(sql`
         select c.client_id as "clientId", c.user_id as "userId", c.type, c.name,
@@ -133,7 +129,6 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
       return { version: row.config_version, bindings: [...mappings, ...domains] } satisfies AgentConfig;
     },
   };
-  return repository;
 }
 
 /** An anonymous client lives shorter than a month: its traffic is that of what it serves. */

@@ -79,7 +79,7 @@ export class AgentSessionService {
     if (client_id === undefined || auth_code === undefined) {
       throw new TunnoxError('invalid', 'client_id and auth_code go together');
     }
-    const standing = await this.#deps.policies.loadStanding(client_id);
+    const standing = await this.#standing(client_id);
     const matches = equal(await sha256Hex(auth_code), standing?.authCodeHash ?? (await sha256Hex('')));
     if (standing === null || !matches) {
       throw new TunnoxError('unauthenticated', 'The client id or its code is not valid, or its time has ended');
@@ -99,7 +99,7 @@ export class AgentSessionService {
       const made = await this.#deps.clients.create(caller, { client_name, client_desc: '' });
       return { clientId: made.client_id, authCode: made.auth_code };
     }
-    const standing = await this.#deps.policies.loadStanding(request.client_id);
+    const standing = await this.#standing(request.client_id);
     if (standing?.userId !== principal.userId) throw notFound('client', request.client_id);
     return { clientId: request.client_id, authCode: null };
   }
@@ -145,8 +145,12 @@ export class AgentSessionService {
     throw new TunnoxError('unavailable', 'No anonymous client id could be found', { retryAfterS: 1 });
   }
 
+  async #standing(clientId: number): Promise<ClientStanding | null> {
+    return (await this.#deps.policies.loadStandings([clientId])).get(clientId) ?? null;
+  }
+
   async #activeStanding(clientId: number): Promise<ClientStanding> {
-    const standing = await this.#deps.policies.loadStanding(clientId);
+    const standing = await this.#standing(clientId);
     switch (standing?.state) {
       case undefined:
         throw notFound('client', clientId);

@@ -34,8 +34,6 @@ export interface ClientStanding {
 }
 
 export interface PolicyRepository {
-  /** @returns null: no such client; deleted, or an anonymous one that has ended. */
-  loadStanding(clientId: number): Promise<ClientStanding | null>;
   /** Absent: no such client; deleted, or an anonymous one that has ended. */
   loadStandings(clientIds: number[]): Promise<Map<number, ClientStanding>>;
   /** All that the clients' relays need; absent unless the client's standing is `active`. One statement. */
