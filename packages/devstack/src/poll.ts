@@ -1,6 +1,8 @@
+import { get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PAUSE_MS = 50;
+const TRY_TIMEOUT_MS = 2000;
 
 /**
  * Asks again and again until the answer is not null: for a part that has no event to wait for.
@@ -16,9 +18,15 @@ export async function poll<T>(ask: () => Promise<T | null>, signal: AbortSignal)
   }
 }
 
-/** True once `url` answers with the status; for poll(). */
-export async function answers(url: string, status: number, init: RequestInit = {}): Promise<true | null> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(2000), redirect: 'manual', ...init });
-  await response.body?.cancel();
-  return response.status === status ? true : null;
+/** True once `host` answers with 200 at a port of 127.0.0.1; for poll(). Not by fetch, which sets its own Host. */
+export async function answersAt(port: number, host: string): Promise<true | null> {
+  return await new Promise((resolve, reject) => {
+    const request = get({ host: '127.0.0.1', port, headers: { host }, agent: false, timeout: TRY_TIMEOUT_MS });
+    request.on('response', (response) => {
+      response.resume();
+      resolve(response.statusCode === 200 ? true : null);
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', reject);
+  });
 }

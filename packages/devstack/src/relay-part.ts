@@ -29,6 +29,11 @@ const START_TIMEOUT_MS = 30_000;
 const DRAIN_S = 1;
 const STOP_GRACE_MS = 5000;
 
+/** Where a relay keeps its key, and so its id. */
+export function relayStateDir(home: string, number: number): string {
+  return join(home, `relay-${number}`);
+}
+
 export interface RunningRelay extends Running {
   nodeId: string;
 }
@@ -45,7 +50,7 @@ export async function startRelay(options: RelayPartOptions): Promise<RunningRela
     env: childEnvironment(process.env, {
       TUNNOX_API_URL: options.apiUrl,
       TUNNOX_JOIN_TOKEN: options.joinToken,
-      TUNNOX_STATE_DIR: join(home, `relay-${number}`),
+      TUNNOX_STATE_DIR: relayStateDir(home, number),
       TUNNOX_BIND: HOST,
       TUNNOX_PUBLIC_ADDRESS: HOST,
       TUNNOX_AGENT_TCP_PORT: String(ports.agentTcp),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApiCaller } from '@tunnox/api-client/api-caller';
@@ -12,11 +13,11 @@ import { ensureLocalAccounts, type LocalAccounts } from './local-accounts.ts';
 import { type LocalSecrets, loadOrCreateSecrets } from './local-secrets.ts';
 import { LogFile } from './log-file.ts';
 import { OperatorApi } from './operator-api.ts';
-import { answers, poll } from './poll.ts';
+import { answersAt, poll } from './poll.ts';
 import { listeningPorts, type PortPlan, planPorts, type RelayPorts } from './port-plan.ts';
 import { EmbeddedPostgres } from './postgres.ts';
 import { endProcess } from './process-table.ts';
-import { startRelay } from './relay-part.ts';
+import { relayStateDir, startRelay } from './relay-part.ts';
 import { RunRecord } from './run-record.ts';
 import { RELAY_COUNT, type StackConfig } from './stack-config.ts';
 import { StackError } from './stack-error.ts';
@@ -96,9 +97,7 @@ export class Supervisor {
     const accounts = await ensureLocalAccounts({ caller, operator }, home);
     this.#checkNotStopping();
     this.#deps.print(`Starting ${RELAY_COUNT} relays …`);
-    const relays = await Promise.all(
-      this.#ports.relays.map((_, index) => this.#startRelay(index + 1, apiUrl, accounts, certificate)),
-    );
+    const relays = await this.#startRelays(apiUrl, accounts, certificate);
     const demoUrl = this.#config.demo ? await this.#startDemo(apiUrl, accounts) : null;
     this.#checkNotStopping();
     this.#stack = {
@@ -211,6 +210,20 @@ export class Supervisor {
     });
   }
 
+  /** One after the other at the first start, so that relay 1 is node-001; together when they have their ids. */
+  async #startRelays(
+    apiUrl: string,
+    accounts: LocalAccounts,
+    certificate: ServerCertificateFiles,
+  ): Promise<{ pid: number; nodeId: string }[]> {
+    const numbers = this.#ports.relays.map((_, index) => index + 1);
+    const start = (number: number) => this.#startRelay(number, apiUrl, accounts, certificate);
+    if (existsSync(relayStateDir(this.#config.home, numbers.length))) return await Promise.all(numbers.map(start));
+    const relays = [];
+    for (const number of numbers) relays.push(await start(number));
+    return relays;
+  }
+
   async #startRelay(
     number: number,
     apiUrl: string,
@@ -273,8 +286,9 @@ export class Supervisor {
       }),
     );
     const port = this.#relayPorts(1).http;
-    const signal = AbortSignal.timeout(DEMO_TIMEOUT_MS);
-    await poll(() => answers(`http://${HOST}:${port}/`, 200, { headers: { host } }), signal);
+    await poll(() => answersAt(port, host), AbortSignal.timeout(DEMO_TIMEOUT_MS)).catch(() => {
+      throw new StackError(`The demo does not answer through relay 1. Logs: ${join(this.#config.home, 'logs')}`);
+    });
     return `http://${host}:${port}/`;
   }
 }

@@ -109,6 +109,8 @@ export class StrangerPort<Plain extends string> {
     });
     socket.on('error', () => {});
     socket.once('secure', () => {
+      // Only tls.Server resets this, and an HTTP/2 client session on the socket waits for it.
+      Object.assign(socket, { secureConnecting: false });
       // A client that offers no protocol at all passes the handshake.
       if (typeof socket.alpnProtocol !== 'string' || !alpn.includes(socket.alpnProtocol)) {
         socket.destroy();
