@@ -143,6 +143,18 @@ describe('relay lease and messages', () => {
     assert.ok((await relay.receive('close_client')).seq > 5000);
   });
 
+  test('the sweep asks relays of which nothing was heard, and spares those that live', async (t) => {
+    const relay = await live.relay();
+    beat(t, relay);
+    await live.sql(
+      `update relay_nodes set last_heartbeat_at = now() - interval '1 hour' where node_id = $1`,
+      relay.nodeId,
+    );
+    await live.plane.runScheduled();
+    const [row] = await live.sql<{ status: string }>('select status from relay_nodes where node_id = $1', relay.nodeId);
+    assert.equal(row?.status, 'online');
+  });
+
   test('node ids stay with their keys also when the storage of the objects is lost', async (t) => {
     const relay = await live.relay();
     const { host, agent } = await attached(relay);
@@ -165,11 +177,15 @@ describe('relay lease and messages', () => {
 
   test('leases, presences and node ids outlive a restart of the control plane', async (t) => {
     const relay = await live.relay();
+    const lost = await live.relay();
     const { host, client_id } = await attached(relay);
+    await relay.receive('peers', (message) => message.peers.some((peer) => peer.node_id === lost.nodeId));
     await live.plane.pause();
+    relay.forget('peers');
     await live.plane.resume();
     await relay.open();
     beat(t, relay);
+    await relay.receive('peers', (message) => !message.peers.some((peer) => peer.node_id === lost.nodeId));
     assert.equal(await placeOf(relay, host), relay.nodeId);
     await live.api('POST', `/clients/${client_id}/disconnect`);
     await relay.receive('close_client');
