@@ -22,6 +22,7 @@ import { watchStalls } from './stall-watch.ts';
 import type { Ending } from './state.ts';
 import { AllowList } from './target/allow-list.ts';
 import type { AllowRule } from './target/allow-rule.ts';
+import { cachedLookup, systemLookup } from './target/cached-lookup.ts';
 import { TargetDialer } from './target/target-dialer.ts';
 import { TargetServer } from './target/target-server.ts';
 import { Traffic } from './traffic.ts';
@@ -111,7 +112,10 @@ export class Agent {
     );
     const targets = new TargetServer({
       bindings: this.#bindings,
-      dialer: new TargetDialer({ allowList: this.#allowList }, { insecureTls: options.insecureTargets }),
+      dialer: new TargetDialer(
+        { allowList: this.#allowList, lookup: cachedLookup(systemLookup, clock) },
+        { insecureTls: options.insecureTargets },
+      ),
       traffic: this.traffic,
       configSettled: () => this.#configSettled(),
       onFailed: (bindingId, error) => this.#tunnelFailed(bindingId, error),

@@ -8,9 +8,10 @@ import { after, before, test, type TestContext } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { DevelopmentCa } from '@tunnox/certificates/development-ca';
 import { AllowList } from './allow-list.ts';
+import { type Lookup, systemLookup } from './cached-lookup.ts';
 import { parseAllowRule } from './allow-rule.ts';
 import { TargetError } from './target-error.ts';
-import { TargetDialer, type TargetDialerDeps } from './target-dialer.ts';
+import { TargetDialer } from './target-dialer.ts';
 
 const everything = new AllowList([], 'allowed');
 const never = new AbortController().signal;
@@ -33,8 +34,8 @@ async function listen(t: TestContext, server: Server, host: string): Promise<num
   return (server.address() as AddressInfo).port;
 }
 
-function dialer(lookup?: TargetDialerDeps['lookup'], options = {}, allowList = everything): TargetDialer {
-  return new TargetDialer({ allowList, ...(lookup === undefined ? {} : { lookup }) }, options);
+function dialer(lookup: Lookup = systemLookup, options = {}, allowList = everything): TargetDialer {
+  return new TargetDialer({ allowList, lookup }, options);
 }
 
 async function causeOf(dialling: Promise<unknown>): Promise<string> {
@@ -81,7 +82,7 @@ test('TargetDialer.dial() reports that nothing listens as refused', async (t) =>
   const port = await listen(t, server, '127.0.0.1');
   server.close();
   await once(server, 'close');
-  const both: TargetDialerDeps['lookup'] = (_name, callback) =>
+  const both: Lookup = (_name, callback) =>
     callback(null, [
       { address: '::1', family: 6 },
       { address: '127.0.0.1', family: 4 },
@@ -91,7 +92,7 @@ test('TargetDialer.dial() reports that nothing listens as refused', async (t) =>
 });
 
 test('TargetDialer.dial() reports a name without an address as dns', async () => {
-  const lookup: TargetDialerDeps['lookup'] = (_name, callback) =>
+  const lookup: Lookup = (_name, callback) =>
     callback(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }), []);
   assert.equal(await causeOf(dialer(lookup).dial({ scheme: 'tcp', host: 'db.internal', port: 1 }, never)), 'dns');
 });
@@ -111,7 +112,7 @@ test('TargetDialer.dial() stops when the visitor leaves', async () => {
 test('TargetDialer.dial() dials no address that the allow list forbids, by number or by name', async (t) => {
   const port = await listen(t, answerAtEnd(), '127.0.0.1');
   const list = new AllowList([parseAllowRule('127.0.0.2')], 'denied');
-  const lookup: TargetDialerDeps['lookup'] = (_name, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  const lookup: Lookup = (_name, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]);
   const byNumber = dialer(undefined, {}, list).dial({ scheme: 'tcp', host: '127.0.0.1', port }, never);
   assert.equal(await causeOf(byNumber), 'not_allowed');
   assert.equal(await causeOf(dialer(lookup, {}, list).dial({ scheme: 'tcp', host: 'x', port }, never)), 'not_allowed');
@@ -119,7 +120,7 @@ test('TargetDialer.dial() dials no address that the allow list forbids, by numbe
 
 test('TargetDialer.dial() skips forbidden addresses of a name and dials the others', async (t) => {
   const port = await listen(t, answerAtEnd(), '127.0.0.1');
-  const lookup: TargetDialerDeps['lookup'] = (_name, callback) =>
+  const lookup: Lookup = (_name, callback) =>
     callback(null, [
       { address: '169.254.169.254', family: 4 },
       { address: '127.0.0.1', family: 4 },

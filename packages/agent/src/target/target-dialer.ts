@@ -1,8 +1,8 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { formatHostPort } from '@tunnox/streams/host-port';
 import type { AllowList } from './allow-list.ts';
+import type { Lookup } from './cached-lookup.ts';
 import { TargetError, targetErrorOf } from './target-error.ts';
 
 /** Resolving, connecting and TLS together. */
@@ -18,8 +18,8 @@ export interface Target {
 
 export interface TargetDialerDeps {
   allowList: AllowList;
-  /** Resolves names; for tests. */
-  lookup?: (hostname: string, callback: (error: Error | null, addresses: LookupAddress[]) => void) => void;
+  /** Resolves names. */
+  lookup: Lookup;
 }
 
 export interface TargetDialerOptions {
@@ -31,13 +31,13 @@ export interface TargetDialerOptions {
 /** Connects to what a binding names, when the allow list lets it. */
 export class TargetDialer {
   readonly #allowList: AllowList;
-  readonly #lookup: NonNullable<TargetDialerDeps['lookup']>;
+  readonly #lookup: Lookup;
   readonly #insecureTls: boolean;
   readonly #timeoutMs: number;
 
   constructor(deps: TargetDialerDeps, options: TargetDialerOptions = {}) {
     this.#allowList = deps.allowList;
-    this.#lookup = deps.lookup ?? ((hostname, callback) => systemLookup(hostname, { all: true }, callback));
+    this.#lookup = deps.lookup;
     this.#insecureTls = options.insecureTls ?? false;
     this.#timeoutMs = options.dialTimeoutMs ?? DIAL_TIMEOUT_MS;
   }
