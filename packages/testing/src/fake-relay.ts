@@ -61,7 +61,7 @@ export class FakeRelay {
     this.#identity = identity;
     this.greet = () => ({ type: 'welcome', node_id: nodeId, heartbeat_ms: 15_000, protocol: 1 });
     this.#tcp = this.#server((socket) => this.#classify(socket), [ALPN_SERVE, ALPN_VISIT]);
-    this.#wsServer = this.#server((socket) => void this.#upgrade(socket), []);
+    this.#wsServer = this.#server((socket) => void this.#upgrade(socket), ['http/1.1']);
   }
 
   async listen(): Promise<NodeAddress> {
@@ -97,7 +97,7 @@ export class FakeRelay {
     };
     if (this.#identity === null) return createServer({ noDelay: true }, accept);
     const { privateKeyPem: key, certificatePem: cert } = this.#identity;
-    const server = createTlsServer({ key, cert, ...(ALPNProtocols.length > 0 ? { ALPNProtocols } : {}) }, accept);
+    const server = createTlsServer({ key, cert, ALPNProtocols }, accept);
     server.on('tlsClientError', () => {});
     return server;
   }

@@ -3,7 +3,7 @@ import { ALPN_SERVE, ALPN_VISIT, SERVE_PREAMBLE, WS_PATH_SERVE, WS_PATH_VISIT } 
 import { connectWebSocket } from '@tunnox/streams/connect-websocket';
 import { dial } from '@tunnox/streams/dial';
 import { parseHostPort } from '@tunnox/streams/host-port';
-import type { Candidate } from './candidates.ts';
+import type { Candidate, Transport } from './candidates.ts';
 
 /** TCP and TLS of one try; the other relays are tried meanwhile. */
 const DIAL_TIMEOUT_MS = 10_000;
@@ -26,8 +26,7 @@ export async function dialRelay(
 ): Promise<Duplex & { bytesRead?: number }> {
   const { relay, transport } = candidate;
   const address = transport === 'tls' ? relay.agent_tcp : relay.agent_ws;
-  const alpn = kind === 'serve' ? ALPN_SERVE : ALPN_VISIT;
-  const tls = { fingerprint: relay.fingerprint, ...(transport === 'tls' ? { alpn } : {}) };
+  const tls = { fingerprint: relay.fingerprint, alpn: alpnOf(kind, transport) };
   const socket = await dial(parseHostPort(address), {
     timeoutMs: DIAL_TIMEOUT_MS,
     signal,
@@ -39,4 +38,9 @@ export async function dialRelay(
   }
   if (plaintext && kind === 'serve') socket.write(SERVE_PREAMBLE);
   return socket;
+}
+
+function alpnOf(kind: LinkKind, transport: Transport): string {
+  if (transport === 'ws') return 'http/1.1';
+  return kind === 'serve' ? ALPN_SERVE : ALPN_VISIT;
 }
