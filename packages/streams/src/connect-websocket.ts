@@ -31,7 +31,6 @@ export function connectWebSocket(socket: Socket, options: ConnectWebSocketOption
     const client: ClientOptions = {
       createConnection: () => socket,
       perMessageDeflate: false,
-      handshakeTimeout: options.timeoutMs,
       maxPayload: WEBSOCKET_MESSAGE_BYTES_MAX,
       skipUTF8Validation: true,
       // Masking is there to keep scripts in browsers from writing chosen bytes to plain connections; inside TLS it
@@ -40,11 +39,12 @@ export function connectWebSocket(socket: Socket, options: ConnectWebSocketOption
     };
     const webSocket = new WebSocket(`ws://${options.host}${options.path}`, client);
     const finish = (error: unknown) => {
+      clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       webSocket.off('open', onOpen);
       if (error === undefined) {
-        webSocket.off('error', onError);
         resolve(new WebSocketDuplex(webSocket));
+        webSocket.off('error', onError);
       } else {
         webSocket.terminate();
         socket.destroy();
@@ -54,6 +54,11 @@ export function connectWebSocket(socket: Socket, options: ConnectWebSocketOption
     const onOpen = () => finish(undefined);
     const onError = (error: Error) => finish(error);
     const onAbort = () => finish(signal?.reason);
+    // Not the option of `ws`: it does not count on a socket that is already connected.
+    const timer = setTimeout(
+      () => finish(new Error(`The WebSocket handshake timed out after ${options.timeoutMs} ms`)),
+      options.timeoutMs,
+    );
     webSocket.on('open', onOpen);
     webSocket.on('error', onError);
     signal?.addEventListener('abort', onAbort);

@@ -96,7 +96,8 @@ test('WebSocketDuplex does not accept text', async (t) => {
   const { server, dialled } = await listen(t);
   server.once('connection', (socket) => socket.send('text'));
   const near = await connectWebSocket(await dialled(), { path: '/serve', host: 'relay', timeoutMs: 5000 });
-  await once(near.resume(), 'close');
+  if (!near.closed) await once(near.resume(), 'close');
+  assert.match(near.errored?.message ?? '', /text message/);
 });
 
 test('connectWebSocket() rejects when it is not upgraded, in time, or wanted', async (t) => {

@@ -122,7 +122,11 @@ export class SessionRegistry implements SessionCommands {
     const { client_id: clientId, code, message } = order;
     const standing = this.#attached.get(clientId);
     const final = code !== 'replaced' && code !== 'disconnected';
-    if (final && standing !== undefined) this.#memory.deny(clientId, standing.client.generation, { code, message });
+    if (final) {
+      if (standing !== undefined) this.#memory.deny(clientId, standing.client.generation, { code, message });
+      // What an earlier session had to finish ends with the credential.
+      for (const session of this.#ending) if (session.client.client_id === clientId) session.cut();
+    }
     for (const session of [standing, ...this.#arriving]) {
       if (session === undefined || !concerns(order, session.client)) continue;
       if (session === standing) {
@@ -133,11 +137,7 @@ export class SessionRegistry implements SessionCommands {
       this.#arriving.delete(session);
       this.#retire(session, lastWord(code, message), code === 'replaced' ? REPLACED_LINGER_MS : 0);
     }
-    if (!final) return;
-    for (const session of this.#ending) {
-      if (session.client.client_id === clientId) session.cut();
-    }
-    this.onClientEnded(clientId);
+    if (final) this.onClientEnded(clientId);
   }
 
   attached(): AttachedClient[] {

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CloseCode } from '@tunnox/domain/relay-api';
+import { eventually } from '../../tests/support/eventually.ts';
+import { CLIENT_ID, helloOf, ticketOf } from '../../tests/support/fake-agent.ts';
+import { bindingOf, policyOf, sessionRig } from '../../tests/support/session-rig.ts';
+
+const OTHER_ID = 600_000_002;
+const OTHER_INSTANCE = '01BX5ZZKBKACTAV9WEVGEMMVRZ';
+const NEVER = new AbortController().signal;
+const ANY = { client_id: CLIENT_ID, instance_id: null, connect_seq: null } as const;
+
+test('SessionRegistry.applyPolicy() tells the agent what is new and nothing else', async (t) => {
+  const { welcomed, registry } = sessionRig(t);
+  const agent = await welcomed();
+  await agent.until('limits');
+  registry.applyPolicy(policyOf({ bindings: [bindingOf({ version: 2 })] }));
+  registry.applyPolicy(policyOf({ config_version: 2 }));
+  assert.deepEqual(await agent.next(), { type: 'config_changed', version: 2 });
+  const limits = { max_connections_per_mapping: 3, bandwidth_bytes_per_s: 1000, traffic_remaining_bytes: 0 };
+  registry.applyPolicy(policyOf({ config_version: 2, limits }));
+  assert.deepEqual(await agent.next(), {
+    type: 'limits',
+    bandwidth_bytes_per_s: 1000,
+    max_connections_per_mapping: 3,
+    traffic_exhausted: true,
+  });
+  registry.applyPolicy(policyOf({ config_version: 2, limits: { ...limits, traffic_remaining_bytes: -5 } }));
+  registry.applyPolicy(policyOf({ config_version: 1 }));
+  registry.applyPolicy(policyOf({ client_id: OTHER_ID, config_version: 9 }));
+  registry.applyPolicy(policyOf({ config_version: 3, limits }));
+  assert.deepEqual(await agent.next(), { type: 'config_changed', version: 3 });
+});
+
+test('AgentSession.policyReady() waits for a push, for its time at most', async (t) => {
+  const { welcomed, registry, clock } = sessionRig(t);
+  await welcomed();
+  const session = registry.get(CLIENT_ID);
+  assert.ok(session);
+  const isNew = (): boolean => (session.policy?.config_version ?? 0) >= 2;
+  const pushed = session.policyReady(isNew, 1000, NEVER);
+  registry.applyPolicy(policyOf({ config_version: 2 }));
+  await pushed;
+  assert.equal(clock.pending, 0);
+  const late = session.policyReady(() => false, 1000, NEVER);
+  clock.advance(1000);
+  await late;
+  await session.policyReady(() => false, 1000, AbortSignal.abort());
+});
+
+test('SessionRegistry.closeClient() tells the agent why and ends its session with its tunnels', async (t) => {
+  for (const code of ['disabled', 'deleted', 'claimed', 'disconnected'] satisfies CloseCode[]) {
+    const { welcomed, registry, authority } = sessionRig(t);
+    const agent = await welcomed();
+    const tunnel = await registry.get(CLIENT_ID)?.openTunnel('mapping:1001', {}, NEVER);
+    const ended: number[] = [];
+    registry.onClientEnded = (clientId) => ended.push(clientId);
+    registry.closeClient({ ...ANY, code, message: 'why' });
+    assert.equal(registry.get(CLIENT_ID), undefined);
+    assert.deepEqual(await agent.until(code), { type: code, message: 'why' });
+    await agent.gone;
+    assert.equal(tunnel?.destroyed, true);
+    assert.deepEqual(ended, code === 'disconnected' ? [] : [CLIENT_ID]);
+    // Whoever gave the order knows.
+    assert.deepEqual(authority.detached, []);
+  }
+});
+
+test('SessionRegistry.closeClient() sends an agent with a stale ticket for another one', async (t) => {
+  const { welcomed, registry } = sessionRig(t);
+  const agent = await welcomed();
+  registry.closeClient({ ...ANY, code: 'stale_ticket', message: 'rotated' });
+  assert.deepEqual(await agent.until('refused'), { type: 'refused', code: 'stale_ticket', message: 'rotated' });
+  await agent.gone;
+});
+
+test('SessionRegistry.closeClient() lets the tunnels of a replaced session finish, for a minute at most', async (t) => {
+  const { welcomed, registry, clock } = sessionRig(t);
+  const agent = await welcomed();
+  const tunnel = await registry.get(CLIENT_ID)?.openTunnel('mapping:1001', {}, NEVER);
+  registry.closeClient({ ...ANY, code: 'replaced', message: 'elsewhere' });
+  assert.equal(registry.get(CLIENT_ID), undefined);
+  await agent.until('replaced');
+  await agent.silent;
+  assert.equal(tunnel?.destroyed, false);
+  assert.equal(registry.snapshot().ending, 1);
+  clock.advance(60_000);
+  await agent.gone;
+  assert.equal(tunnel?.destroyed, true);
+  await eventually(() => registry.snapshot().ending === 0);
+});
+
+test('SessionRegistry.closeClient() spares other clients, other instances and later connects', async (t) => {
+  const { welcomed, registry } = sessionRig(t);
+  const agent = await welcomed(helloOf({ connect_seq: 5 }));
+  const order = { ...ANY, code: 'disconnected', message: '' } as const;
+  registry.closeClient({ ...order, client_id: OTHER_ID });
+  registry.closeClient({ ...order, instance_id: OTHER_INSTANCE, connect_seq: 9 });
+  registry.closeClient({ ...order, instance_id: helloOf().instance_id, connect_seq: 4 });
+  assert.equal(registry.attached().length, 1);
+  registry.closeClient({ ...order, instance_id: helloOf().instance_id, connect_seq: 5 });
+  await agent.gone;
+});
+
+test('SessionRegistry.closeClient() reaches a session whose attach is under way', async (t) => {
+  const { connect, registry, authority } = sessionRig(t);
+  authority.answer = () => new Promise(() => {});
+  const agent = await connect();
+  await authority.when(() => authority.attached.length === 1);
+  registry.closeClient({ ...ANY, code: 'deleted', message: 'gone' });
+  await agent.until('deleted');
+  await agent.gone;
+  assert.equal(registry.snapshot().arriving, 0);
+});
+
+test('SessionRegistry.drain() sends agents away, waits for running tunnels and takes nobody new', async (t) => {
+  const { welcomed, connect, registry } = sessionRig(t);
+  const agent = await welcomed();
+  const other = await welcomed(helloOf({ ticket: ticketOf({ clientId: OTHER_ID }), instance_id: OTHER_INSTANCE }));
+  const tunnel = await registry.get(CLIENT_ID)?.openTunnel('mapping:1001', {}, NEVER);
+  let drained = false;
+  const draining = registry.drain(30_000).then(() => (drained = true));
+  assert.deepEqual(await agent.until('drain'), { type: 'drain', deadline_ms: 30_000 });
+  await other.until('drain');
+  other.socket.destroy();
+  const late = await connect(helloOf({ connect_seq: 2 }));
+  const refused = await late.until('refused');
+  assert.equal(refused.code, 'draining');
+  assert.ok(refused.retry_after_ms);
+  // The agent is at another relay now, as the control plane says; its tunnel goes on.
+  registry.closeClient({ ...ANY, code: 'replaced', message: 'moved' });
+  await agent.silent;
+  assert.equal(drained, false);
+  tunnel?.end('last words');
+  assert.equal(String(Buffer.concat((await tunnel?.toArray()) ?? [])), 'last words');
+  await draining;
+});
+
+test('SessionRegistry.drain() cuts what is left at its deadline', async (t) => {
+  const { welcomed, registry, clock } = sessionRig(t);
+  const agent = await welcomed();
+  const draining = registry.drain(1000);
+  assert.equal(registry.drain(5000), draining);
+  clock.advance(1000);
+  await draining;
+  await agent.gone;
+});
+
+test('SessionRegistry.drain() is done at once where nobody is', async (t) => {
+  const { registry } = sessionRig(t);
+  await registry.drain(1000);
+  assert.equal(registry.draining, true);
+});
