@@ -1,5 +1,5 @@
 // Bundles the `tunnox` command: packages/cli/src/main.ts → packages/cli/dist/main.js, one file for Node ≥ 20.12.
-import { rm } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 const cli = new URL('../packages/cli/', import.meta.url);
@@ -10,10 +10,10 @@ const require = tunnoxCreateRequire(import.meta.url);`;
 
 export async function buildCli() {
   const { build } = await import('esbuild');
-  await rm(new URL('dist/', cli), { recursive: true, force: true });
-  await build({
+  const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('src/main.ts', cli))],
     outfile: fileURLToPath(new URL('dist/main.js', cli)),
+    write: false,
     bundle: true,
     platform: 'node',
     target: 'node20.12',
@@ -25,6 +25,12 @@ export async function buildCli() {
     minifySyntax: true,
     logLevel: 'warning',
   });
+  await mkdir(new URL('dist/', cli), { recursive: true });
+  // In one step each: the command may be starting at this moment.
+  for (const { path, contents } of outputFiles) {
+    await writeFile(`${path}.${process.pid}`, contents);
+    await rename(`${path}.${process.pid}`, path);
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,7 +1,7 @@
 // Loaded with --import into every process of the platform: none outlives the supervisor, however that one ended.
 
 /** For an orderly end after SIGTERM; then the process is cut. */
-const GRACE_MS = 5000;
+const GRACE_MS = 2500;
 
 process.once('disconnect', () => {
   setTimeout(() => process.exit(1), GRACE_MS).unref();
