@@ -42,6 +42,8 @@ export class AttachmentQueue {
   readonly #deps: AttachmentQueueDeps;
   readonly #backoff: Backoff;
   readonly #slots = new Map<number, Slot>();
+  /** The connection of each client that the control plane was last told of. */
+  readonly #told = new Map<number, AttachedClient>();
   /** Clients whose slot has something to send, oldest first. */
   readonly #ready = new Set<number>();
   #running = 0;
@@ -70,10 +72,18 @@ export class AttachmentQueue {
   }
 
   detach(client: AttachedClient): void {
-    const next = this.#slots.get(client.client_id)?.next ?? null;
-    // Somebody else of this client waits to be attached: that says it already.
-    if (next !== null && next.kind !== 'detach' && !same(next.client, client)) return;
-    this.#push({ kind: 'detach', client });
+    const clientId = client.client_id;
+    const slot = this.#slots.get(clientId);
+    const next = slot?.next ?? null;
+    if (slot === undefined || next === null || next.kind === 'detach') return this.#push({ kind: 'detach', client });
+    // Another connection of this client waits to be attached: that says it already.
+    if (!same(next.client, client)) return;
+    // It was never said that this one is here, and to say it now could outbid somebody who is.
+    const told = this.#told.get(clientId);
+    if (told !== undefined) return this.#push({ kind: 'detach', client: told });
+    answer(next, { kind: 'unreachable' });
+    slot.next = null;
+    this.#close(clientId, slot);
   }
 
   /** The control plane may have forgotten these: it is told again, and nobody is outbid by it. */
@@ -134,6 +144,7 @@ export class AttachmentQueue {
       this.#ready.delete(clientId);
       slot.running = operation;
       slot.next = null;
+      if (operation.kind !== 'detach') this.#told.set(clientId, operation.client);
       if (batch.push(operation) === BATCH_MAX) break;
     }
     return batch;
@@ -144,7 +155,10 @@ export class AttachmentQueue {
     try {
       if (batch[0]?.kind === 'detach') {
         await this.#deps.api.detach({ clients: batch.map(({ client }) => named(client)) });
-        for (const operation of batch) this.#done(operation);
+        for (const operation of batch) {
+          this.#untell(operation.client);
+          this.#done(operation);
+        }
       } else {
         await this.#attachAll(batch);
       }
@@ -185,6 +199,7 @@ export class AttachmentQueue {
       else waiting({ kind: 'accepted', policy: result.policy });
     } else {
       const { code, message } = result;
+      this.#untell(operation.client);
       if (waiting === null) sessions.closeClient({ ...named(operation.client), code, message });
       else waiting({ kind: 'refused', code, message });
     }
@@ -195,11 +210,20 @@ export class AttachmentQueue {
     const slot = this.#slots.get(client.client_id);
     if (slot === undefined) return;
     slot.running = null;
-    if (slot.next !== null) {
-      this.#ready.add(client.client_id);
-      return;
-    }
-    this.#slots.delete(client.client_id);
+    if (slot.next === null) this.#close(client.client_id, slot);
+    else this.#ready.add(client.client_id);
+  }
+
+  #untell(client: AttachedClient): void {
+    const told = this.#told.get(client.client_id);
+    if (told !== undefined && same(told, client)) this.#told.delete(client.client_id);
+  }
+
+  /** Forgets a slot in which nothing is left. */
+  #close(clientId: number, { running }: Slot): void {
+    if (running !== null) return;
+    this.#slots.delete(clientId);
+    this.#ready.delete(clientId);
     if (this.#slots.size > 0) return;
     for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
