@@ -1,11 +1,13 @@
 import type { ManagementApi } from '@tunnox/api-client/management-api';
 import type { Stack, StackRelay } from '@tunnox/devstack/stack-file';
+import type { AgentProcess } from '@tunnox/testing/agent';
 import { freePort } from '@tunnox/testing/free-port';
 import { startStack, type RunningStack } from '@tunnox/testing/stack';
 import type { ProcessGroup } from '../process-group.ts';
 import type { Peer, Subject, Target } from '../subject.ts';
 import { runManaged, type ManagedClient, type Transport } from './tunnox-agent.ts';
 import { makeUser } from './tunnox-user.ts';
+import { relayVisitedSince, visitsBackTo, visitSessions } from './visit-relay.ts';
 
 /**
  * a: visitor → relay → agent → target. b: visitor → relay → bridge → relay → agent → target. c: source agent → relay →
@@ -14,6 +16,8 @@ import { makeUser } from './tunnox-user.ts';
 export type Topology = 'a' | 'b' | 'c';
 
 const HOST = '127.0.0.1';
+/** Seven draws between two relays fail once in a hundred runs; the name says so then. */
+const SOURCE_TRIES_MAX = 7;
 
 /** Tunnox itself: a platform with two relays, and for each transport an agent at the target and one at the source. */
 export function tunnoxPeer(name: string, transports: readonly Transport[], topologies: readonly Topology[]): Peer {
@@ -84,8 +88,8 @@ class Setup {
         { name: `${name} http`, layer: 'http', http: { ...addressOf(relay.http), hostHeader }, processes },
       );
     }
-    if (topologies.includes('c')) subjects.push(await this.#startSource(client, agent.pid));
-    return subjects;
+    if (topologies.includes('c')) subjects.push(await this.#startSource(client, agentRelay, agent.pid));
+    return subjects.toSorted((one, other) => one.name.localeCompare(other.name));
   }
 
   /** A host name that both relays serve. */
@@ -116,7 +120,7 @@ class Setup {
   }
 
   /** An agent with local ports that lead to the target behind `client`. */
-  async #startSource(client: ManagedClient, agentPid: number): Promise<Subject> {
+  async #startSource(client: ManagedClient, agentRelay: StackRelay, agentPid: number): Promise<Subject> {
     const source = await this.#user.createClient({ client_name: `source-${this.#transport}` });
     const ports = { bytes: await freePort(), http: await freePort() };
     for (const kind of ['bytes', 'http'] as const) {
@@ -128,18 +132,35 @@ class Setup {
         local_port: ports[kind],
       });
     }
-    const { agent } = await runManaged(this.#group, this.#platform, source, this.#transport);
+    const { agent, relay } = await this.#visitAt(agentRelay, source);
+    const bridged = relay !== agentRelay;
     return {
-      name: `tunnox c ${this.#transport}`,
+      name: `tunnox c ${this.#transport}${bridged ? ' bridged' : ''}`,
       layer: 'tcp',
       ...endpointsOf(ports),
       processes: {
-        // Which of them the source has chosen is not known here; the other one does nothing.
-        relay: this.#platform.stack.relays.map((relay) => relay.pid),
+        relay: [agentRelay.pid],
+        ...(bridged ? { 'visitor relay': [relay.pid] } : {}),
         agent: [agentPid],
         'source agent': [agent.pid],
       },
     };
+  }
+
+  /** Agents draw lots among relays of equal load: the source is started until it has drawn `wanted`. */
+  async #visitAt(
+    wanted: StackRelay,
+    source: ManagedClient,
+    tries = SOURCE_TRIES_MAX,
+  ): Promise<{ agent: AgentProcess; relay: StackRelay }> {
+    const { relays } = this.#platform.stack;
+    const before = await visitSessions(relays);
+    const { agent } = await runManaged(this.#group, this.#platform, source, this.#transport);
+    const relay = await relayVisitedSince(relays, before);
+    if (relay === wanted || tries <= 1) return { agent, relay };
+    await agent.stop();
+    await visitsBackTo(relays, before);
+    return this.#visitAt(wanted, source, tries - 1);
   }
 }
 
