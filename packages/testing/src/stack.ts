@@ -42,7 +42,7 @@ export interface RunningStack {
   killRelay: (nodeId: string) => Promise<void>;
   /** Starts a killed relay again (with `TUNNOX_RESTART=off`); otherwise waits until the platform has. */
   startRelay: (nodeId: string) => Promise<StackRelay>;
-  /** Ends the control plane with its workerd; needs `TUNNOX_RESTART=off`. Postgres stays. */
+  /** Kills the control plane and its workerd at once; needs `TUNNOX_RESTART=off`. Postgres stays. */
   stopControlPlane: () => Promise<void>;
   startControlPlane: () => Promise<void>;
 }
@@ -148,7 +148,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
       if (running !== undefined) return await running.stop();
       const { control_plane, workerd } = (await read()).pids;
       if (control_plane === undefined || workerd === undefined) throw new Error('stack.json names no control plane');
-      await killAndWait(control_plane, 'SIGTERM');
+      await killAndWait(control_plane, 'SIGKILL');
       await killAndWait(workerd, 'SIGKILL');
     },
     startControlPlane: async () => {

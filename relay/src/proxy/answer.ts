@@ -55,16 +55,6 @@ export function unavailable(): Answer {
   };
 }
 
-export function disabled(host: string): Answer {
-  return {
-    status: 403,
-    code: 'disabled',
-    title: 'The tunnel is switched off',
-    detail: `The owner of ${host} has disabled it.`,
-    missing: null,
-  };
-}
-
 /** TRACE would show a visitor what we add to a request (RFC 9110, section 9.3.8); CONNECT is for forward proxies. */
 export function methodNotAllowed(method: string): Answer {
   return {

@@ -63,7 +63,6 @@ async function tryOnce(
   if (binding.source_client_id !== sourceClientId) {
     throw new TunnelRefused('bad_proof', "This client is not the mapping's source");
   }
-  if (!binding.enabled) throw new TunnelRefused('disabled', 'The mapping is switched off');
   if (decision.kind === 'offline') throw new TunnelRefused('not_here', "The mapping's target agent is not connected");
   const request: TunnelRequest = {
     binding,

@@ -3,7 +3,7 @@ import { normalizeHost } from '@tunnox/domain/host-name';
 import type { Decision } from '../router/router.ts';
 import { TunnelRefused } from '../upstream/tunnel-refused.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { type Answer, disabled, offline, refusedTunnel, unavailable, unknownName } from './answer.ts';
+import { type Answer, offline, refusedTunnel, unavailable, unknownName } from './answer.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { RequestHead } from './http1/request-head.ts';
 import { openTunnel, type Opened } from './open-tunnel.ts';
@@ -87,7 +87,7 @@ export class TargetFinder {
       case 'unavailable':
         return this.#refuse(unavailable());
       case 'offline':
-        return this.#refuse(decision.binding.enabled ? offline(this.#host) : disabled(this.#host));
+        return this.#refuse(offline(this.#host));
       case 'open':
         return this.#take(decision, asker);
     }
@@ -96,7 +96,7 @@ export class TargetFinder {
   #take(decision: OpenDecision, listener: FinderListener): void {
     const { binding, upstreams } = decision;
     if (binding.protocol !== 'http') return this.#refuse(unknownName(this.#host));
-    if (!binding.enabled) return this.#refuse(disabled(this.#host));
+    // Whether it is switched on is for the agent's relay to say: what is known here may be out of date.
     if (binding.warning_page && listener.warns(binding)) return;
     this.#decision = decision;
     const upstream = upstreams[0].closed ? upstreams.find(({ closed }) => !closed) : upstreams[0];

@@ -6,7 +6,7 @@ import { moment } from './sql-parts.ts';
 
 const SELECT_NODE = sql`select n.node_id, n.public_address as address, n.region, n.relay_group, n.version, n.status,
   n.clients as online_clients, n.tunnels, n.cpu as cpu_usage, n.memory_bytes as memory_usage,
-  n.bandwidth_bytes_per_s as bandwidth_usage, n.public_from, n.public_to,
+  n.bandwidth_bytes_per_s as bandwidth_usage, n.incarnation, n.public_from, n.public_to,
   ${moment('n.last_heartbeat_at')} as last_heartbeat, ${moment('n.started_at')} as started_at from relay_nodes n`;
 
 /** Relays as they were last heard of. */

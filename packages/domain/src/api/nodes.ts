@@ -10,6 +10,8 @@ export const nodeSchema = z
     relay_group: z.string(),
     version: z.string(),
     status: z.enum(['starting', 'online', 'draining', 'offline']),
+    /** ULID of this run of the relay. */
+    incarnation: z.string(),
     online_clients: z.int(),
     tunnels: z.int(),
     /** 0 to 1. */
