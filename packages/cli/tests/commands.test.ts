@@ -54,6 +54,14 @@ test('tunnox http --json says ready once the name can be used, and closed at the
     url: 'https://shop.tunnox.localhost:9013',
     urls: ['http://shop.tunnox.localhost:9012', 'https://shop.tunnox.localhost:9013'],
     target: 'http://localhost:3000',
+    bindings: [
+      {
+        binding_id: 'domain:17',
+        protocol: 'http',
+        url: 'https://shop.tunnox.localhost:9013',
+        target: 'http://localhost:3000',
+      },
+    ],
   });
   running.stop();
   assert.equal(await running.exit, 0);
@@ -196,6 +204,11 @@ test('tunnox tcp opens a public port, and the same one the next time', async (t)
     await running.exit;
   }
   assert.equal(server.mappings.length, 1);
+  const moved = run('tcp', '23', '--remote-port', '49001');
+  assert.equal((await moved.event('ready'))['target'], 'localhost:23');
+  moved.stop();
+  await moved.exit;
+  assert.equal(server.mappings.length, 1);
   const taken = run('tcp', '22', '--remote-port', '49999');
   assert.equal(await codeOf(taken), 'port_taken');
   assert.equal(await taken.exit, 4);
@@ -217,6 +230,32 @@ test('tunnox forward opens a local port that leads to another client', async (t)
   stream.end('hello');
   assert.equal(String((await once(socket, 'data'))[0]), 'hello');
   socket.destroy();
+});
+
+test('tunnox forward lets a local port lead elsewhere', async (t) => {
+  const { server, run } = await setUp(t);
+  const port = String(await freePort());
+  const ways = [
+    ['600000002', 'db:5432'],
+    ['600000002', 'db:5433'],
+    ['600000003', 'db:5433'],
+    ['600000002', 'db:5432'],
+  ] as const;
+  for (const [to, target] of ways) {
+    const running = run('forward', '--to', to, '--target', target, '--local', port);
+    assert.equal((await running.event('ready'))['target'], `${target} behind client ${to}`);
+    running.stop();
+    await running.exit;
+    assert.deepEqual(
+      running.events.all.filter(({ event }) => event === 'problem'),
+      [],
+    );
+  }
+  const left = server.mappings.map((each) => [each.target_client_id, each.target_port, each.enabled]);
+  assert.deepEqual(left, [
+    [600_000_002, 5432, true],
+    [600_000_003, 5433, false],
+  ]);
 });
 
 test('tunnox forward ends with 4 when the local port is in use', async (t) => {

@@ -73,6 +73,12 @@ export class FakeServer {
     if (call === 'GET /clients') return ok({ clients: [], ...PAGE });
     if (call === 'GET /domains') return ok({ domains: this.domains, ...PAGE });
     if (call === 'GET /mappings') return ok({ mappings: this.mappings, ...PAGE });
+    const changed = this.mappings.find(({ mapping_id }) => call === `PUT /mappings/${mapping_id}`);
+    if (changed !== undefined) {
+      Object.assign(changed, body);
+      this.#bind();
+      return ok({ ...changed, delivery: [] });
+    }
     const [, method, id] = /^(GET|PUT) \/domains\/(\d+)$/.exec(call) ?? [];
     const domain = this.domains.find((each) => each.domain_id === Number(id));
     if (domain === undefined) return problem(404, 'not_found');
@@ -152,10 +158,11 @@ export class FakeServer {
   /** Gives the client what it is to do. */
   #bind(): void {
     this.plane.version += 1;
-    const common = { enabled: true, secret: null };
+    const common = { secret: null };
     this.plane.bindings = [
       ...this.domains.map((domain) => ({
         ...common,
+        enabled: domain.enabled,
         role: 'target' as const,
         binding_id: `domain:${domain.domain_id}`,
         protocol: 'http' as const,
@@ -168,6 +175,7 @@ export class FakeServer {
         mapping.source_client_id === null
           ? {
               ...common,
+              enabled: mapping.enabled,
               role: 'target' as const,
               binding_id: `mapping:${mapping.mapping_id}`,
               protocol: 'tcp' as const,
@@ -178,6 +186,7 @@ export class FakeServer {
             }
           : {
               ...common,
+              enabled: mapping.enabled,
               role: 'source' as const,
               binding_id: `mapping:${mapping.mapping_id}`,
               protocol: 'tcp' as const,

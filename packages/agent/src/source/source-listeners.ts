@@ -73,6 +73,13 @@ export class SourceListeners {
   }
 
   async #open(key: string, binding: SourceBinding): Promise<void> {
+    const { binding_id, local_port: port } = binding;
+    const holder = [...this.#listeners.values()].find((each) => each.binding.local_port === port);
+    if (holder !== undefined) {
+      const message = `Port ${port} is that of ${holder.binding.binding_id} already`;
+      this.#problems.set(key, { binding_id, code: 'port_in_use', message });
+      return;
+    }
     const listener = new SourceListener(this.#deps, binding);
     try {
       await listener.listen(this.#host);

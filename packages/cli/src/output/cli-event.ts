@@ -32,10 +32,10 @@ export type CliEvent =
       target?: string;
       /** `forward`: where to connect on this machine. */
       local_port?: number;
-      /** `run`: everything that the server has given this client. */
-      bindings?: ShownBinding[];
+      /** Everything that the server has given this client and that is enabled, also from earlier commands. */
+      bindings: ShownBinding[];
     }
-  /** `run`: the server has changed what this client does. */
+  /** The server has changed what this client does. */
   | { event: 'config'; version: number; bindings: ShownBinding[] }
   /** Something needs attention; the command goes on. */
   | { event: 'problem'; code: string; message: string; binding_id?: string }

@@ -66,9 +66,16 @@ export function eventLines(event: CliEvent, c: Colors): string[] {
 }
 
 function readyLines(event: Extract<CliEvent, { event: 'ready' }>, c: Colors): string[] {
-  if (event.bindings !== undefined) return bindingLines(event.bindings, c);
-  const from = event.local_port === undefined ? event.urls : [`localhost:${event.local_port}`];
-  return from.map((address) => `${c.bold(address)} ${c.dim('→')} ${event.target ?? ''}`);
+  const { target, local_port, urls, bindings } = event;
+  if (target === undefined) return bindingLines(bindings, c);
+  const own = local_port === undefined ? urls : [`localhost:${local_port}`];
+  const others = bindings.filter((each) =>
+    each.local_port === undefined ? each.url === null || !urls.includes(each.url) : each.local_port !== local_port,
+  );
+  return [
+    ...own.map((address) => `${c.bold(address)} ${c.dim('→')} ${target}`),
+    ...(others.length > 0 ? bindingLines(others, c) : []),
+  ];
 }
 
 function bindingLines(bindings: ShownBinding[], c: Colors): string[] {

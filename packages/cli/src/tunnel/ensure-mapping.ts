@@ -1,10 +1,11 @@
 import { everyItem, type ManagementApi } from '@tunnox/api-client/management-api';
-import type { CreateMapping, Mapping } from '@tunnox/domain/api/mappings';
+import type { Mapping } from '@tunnox/domain/api/mappings';
 import { formatHostPort, type TargetAddress } from '../target.ts';
 import type { Tunnel } from './tunnel.ts';
 
 /**
- * Makes a public TCP port lead to this client's target: one that does so already, or a new one.
+ * Makes a public TCP port lead to this client's target. A port that is named is taken over when this client has it;
+ * without one it is the port that leads to the target already, or a new one.
  *
  * @throws {ApiError} `port_taken`, `quota_exceeded`, `login_required`
  */
@@ -14,23 +15,23 @@ export async function ensurePublicPort(
   target: TargetAddress,
   remotePort: number | undefined,
 ): Promise<Tunnel> {
-  const mapping = await ensure(
-    api,
-    clientId,
-    (each) =>
-      each.protocol === 'tcp' &&
-      each.source_client_id === null &&
-      each.target_client_id === clientId &&
-      (remotePort === undefined || each.remote_port === remotePort) &&
-      leadsTo(each, target),
-    {
-      protocol: 'tcp',
-      target_client_id: clientId,
-      target_host: target.host,
-      target_port: target.port,
-      ...(remotePort === undefined ? {} : { remote_port: remotePort }),
-    },
+  const own = (await mappingsOf(api, clientId)).filter(
+    (each) => each.protocol === 'tcp' && each.source_client_id === null && each.target_client_id === clientId,
   );
+  const known =
+    remotePort === undefined
+      ? own.find((each) => leadsTo(each, target))
+      : own.find((each) => each.remote_port === remotePort);
+  const mapping =
+    known === undefined
+      ? await api.createMapping({
+          protocol: 'tcp',
+          target_client_id: clientId,
+          target_host: target.host,
+          target_port: target.port,
+          ...(remotePort === undefined ? {} : { remote_port: remotePort }),
+        })
+      : await pointed(api, known, target);
   const [url = null] = mapping.urls;
   return {
     bindingId: `mapping:${mapping.mapping_id}`,
@@ -41,7 +42,8 @@ export async function ensurePublicPort(
 }
 
 /**
- * Makes a local port of this client lead to a target behind another client of the same user.
+ * Makes a local port of this client lead to a target behind another client of the same user. What the port led to
+ * before is switched off: it can lead to one target only.
  *
  * @throws {ApiError} `not_found` when there is no such client, `quota_exceeded`, `login_required`
  */
@@ -51,24 +53,25 @@ export async function ensureForward(
   wish: { toClientId: number; target: TargetAddress; localPort: number },
 ): Promise<Tunnel> {
   const { toClientId, target, localPort } = wish;
-  const mapping = await ensure(
-    api,
-    clientId,
-    (each) =>
-      each.protocol === 'tcp' &&
-      each.source_client_id === clientId &&
-      each.target_client_id === toClientId &&
-      each.local_port === localPort &&
-      leadsTo(each, target),
-    {
-      protocol: 'tcp',
-      source_client_id: clientId,
-      target_client_id: toClientId,
-      target_host: target.host,
-      target_port: target.port,
-      local_port: localPort,
-    },
+  const atPort = (await mappingsOf(api, clientId)).filter(
+    (each) => each.source_client_id === clientId && each.local_port === localPort,
   );
+  const usable = atPort.filter((each) => each.protocol === 'tcp' && each.target_client_id === toClientId);
+  const known = usable.find((each) => leadsTo(each, target)) ?? usable[0];
+  for (const other of atPort) {
+    if (other !== known && other.enabled) await api.updateMapping(other.mapping_id, { enabled: false });
+  }
+  const mapping =
+    known === undefined
+      ? await api.createMapping({
+          protocol: 'tcp',
+          source_client_id: clientId,
+          target_client_id: toClientId,
+          target_host: target.host,
+          target_port: target.port,
+          local_port: localPort,
+        })
+      : await pointed(api, known, target);
   return {
     bindingId: `mapping:${mapping.mapping_id}`,
     url: null,
@@ -78,17 +81,21 @@ export async function ensureForward(
   };
 }
 
-async function ensure(
-  api: ManagementApi,
-  clientId: number,
-  isWanted: (mapping: Mapping) => boolean,
-  wanted: CreateMapping,
-): Promise<Mapping> {
-  for await (const mapping of everyItem('mappings', (query) => api.clientMappings(clientId, query))) {
-    if (!isWanted(mapping)) continue;
-    return mapping.enabled ? mapping : api.updateMapping(mapping.mapping_id, { enabled: true });
-  }
-  return api.createMapping(wanted);
+async function mappingsOf(api: ManagementApi, clientId: number): Promise<Mapping[]> {
+  const found: Mapping[] = [];
+  for await (const mapping of everyItem('mappings', (query) => api.clientMappings(clientId, query)))
+    found.push(mapping);
+  return found;
+}
+
+/** The mapping, enabled and with this target. */
+async function pointed(api: ManagementApi, mapping: Mapping, target: TargetAddress): Promise<Mapping> {
+  if (mapping.enabled && leadsTo(mapping, target)) return mapping;
+  return api.updateMapping(mapping.mapping_id, {
+    target_host: target.host,
+    target_port: target.port,
+    enabled: true,
+  });
 }
 
 function leadsTo(mapping: Mapping, target: TargetAddress): boolean {

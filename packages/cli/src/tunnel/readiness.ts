@@ -60,13 +60,13 @@ export class Readiness {
     this.#lastProblem = { message, at: new Date() };
   }
 
-  /** @returns True when a `run` that is ready does something else from now on. */
+  /** @returns True when an agent that is ready does something else from now on. */
   config(bindings: AgentBinding[], problems: Problem[]): boolean {
     const shown = shownBindings(bindings);
     const changed = JSON.stringify(shown) !== JSON.stringify(this.#shown);
     this.#applied = { bindings, problems };
     this.#shown = shown;
-    return changed && this.#ready && !this.#awaitsTunnel;
+    return changed && this.#ready;
   }
 
   get bindings(): ShownBinding[] {
@@ -84,11 +84,12 @@ export class Readiness {
   becomesReady(): ReadyEvent | null {
     const { nodeId } = this.#agent;
     if (this.#ready || nodeId === null || this.#session === null || this.#applied === null) return null;
-    const common = { event: 'ready', client_id: this.#session.client_id, node_id: nodeId } as const;
+    const clientId = this.#session.client_id;
+    const common = { event: 'ready', client_id: clientId, node_id: nodeId, bindings: this.#shown } as const;
     if (!this.#awaitsTunnel) {
       this.#ready = true;
       const urls = this.#shown.flatMap(({ url }) => (url === null ? [] : [url]));
-      return { ...common, url: urls[0] ?? null, urls, bindings: this.#shown };
+      return { ...common, url: urls[0] ?? null, urls };
     }
     const tunnel = this.#tunnel;
     if (tunnel === null || !this.#serves(tunnel)) return null;
@@ -124,10 +125,11 @@ export class Readiness {
   }
 
   #rows(): Status['tunnels'] {
-    if (!this.#awaitsTunnel) return tunnelRows(this.#shown);
-    if (this.#tunnel === null) return [];
-    const { urls, localPort, target } = this.#tunnel;
-    return [{ from: localPort === undefined ? urls : [`localhost:${localPort}`], to: target }];
+    if (this.#tunnel === null) return tunnelRows(this.#shown);
+    const { urls, localPort, target, bindingId } = this.#tunnel;
+    // Whoever opened something by an earlier command sees that it is open again.
+    const others = this.#shown.filter(({ binding_id }) => binding_id !== bindingId);
+    return [{ from: localPort === undefined ? urls : [`localhost:${localPort}`], to: target }, ...tunnelRows(others)];
   }
 
   #serves(tunnel: Tunnel): boolean {

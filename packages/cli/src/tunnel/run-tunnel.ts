@@ -156,8 +156,10 @@ class TunnelRun {
     this.#ensuring = true;
     try {
       const api = new ManagementApi(this.#server.caller, settings.apiKey ?? session.access_token);
-      this.#readiness.tunnel(await ensure(api, session.client_id));
+      const tunnel = await ensure(api, session.client_id);
+      // Before the tunnel counts: the agent may have had it already, with another target.
       await this.#agent.refreshConfig();
+      this.#readiness.tunnel(tunnel);
       this.#tellReady();
     } catch (error) {
       this.#fail(toCliError(error));
