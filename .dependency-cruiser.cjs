@@ -20,17 +20,23 @@ const PACKAGES = {
 const RELAY = ['certificates', 'config', 'domain', 'observability', 'protocol', 'route-store', 'streams'];
 const WORKERS = ['db', 'domain', 'route-store'];
 /** Tests and what only tests run. */
-const TESTS = '\\.test\\.ts$|/tests/|^packages/testing/|^packages/route-store/src/contract\\.ts$';
+const TESTS = '\\.test\\.ts$|/tests/|/test-support/|^packages/testing/|^packages/route-store/src/contract\\.ts$';
 
 const otherPackagesThan = (names) => `^packages/(?!(?:${names.join('|')})/)`;
 
-/** One layer of an application, and the folders beside it that it must not know. */
-const layer = (application, name, forbidden) => ({
+/**
+ * One layer of an application, and the folders beside it that it must not know. A relay's layers may name each other's
+ * shapes (`import type`); the control plane's not even those.
+ */
+const layer = (application, name, forbidden, except = []) => ({
   name: `${application}-${name}`,
   comment: `${application}/src/${name} must not know ${forbidden.join(', ')}`,
   severity: 'error',
-  from: { path: `^${application}/src/${name}/`, pathNot: TESTS },
-  to: { path: `^${application}/src/(?:${forbidden.join('|')})/` },
+  from: { path: `^${application}/src/${name}/`, pathNot: [TESTS, ...except] },
+  to: {
+    path: `^${application}/src/(?:${forbidden.join('|')})/`,
+    ...(application === 'relay' ? { dependencyTypesNot: ['type-only'] } : {}),
+  },
 });
 
 module.exports = {
@@ -94,7 +100,8 @@ module.exports = {
       to: { path: [otherPackagesThan(WORKERS), '^(?:relay|bench)/'] },
     },
     layer('relay', 'listener', ['router', 'upstream', 'session', 'bridge', 'control-plane']),
-    layer('relay', 'proxy', ['listener', 'session', 'bridge', 'control-plane', 'admin']),
+    // A visiting agent is a visitor that says hello as an agent does.
+    layer('relay', 'proxy', ['listener', 'session', 'bridge', 'control-plane', 'admin'], ['/visit-server\\.ts$']),
     layer('relay', 'router', ['listener', 'proxy', 'session', 'bridge', 'admin']),
     layer('relay', 'upstream', ['listener', 'proxy', 'router', 'control-plane', 'admin']),
     layer('relay', 'session', ['listener', 'proxy', 'router', 'bridge', 'admin']),

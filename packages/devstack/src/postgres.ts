@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import { placePostgres, type PostgresPlace } from './postgres-place.ts';
@@ -26,6 +27,8 @@ const START_TIMEOUT_MS = 30_000;
 const STOP_SIGNAL = 'SIGINT';
 const STOP_TIMEOUT_MS = 15_000;
 const LOG_TAIL_LINES = 12;
+const ORPHANS_TIMEOUT_MS = 10_000;
+const ORPHANS_PAUSE_MS = 100;
 
 /**
  * A real Postgres of our own on 127.0.0.1: password authentication, no Unix socket, data kept in `dir`. One that an
@@ -62,7 +65,7 @@ export class EmbeddedPostgres {
     const dataDir = join(place.dir, 'data');
     await stopLeftover(dataDir);
     if (!(await exists(join(dataDir, 'PG_VERSION')))) await this.#initialise(place, dataDir);
-    await this.#launch(place, dataDir);
+    await this.#launchWhenFree(place, dataDir);
     await this.#ensureDatabase();
   }
 
@@ -108,6 +111,19 @@ export class EmbeddedPostgres {
       await rename(unfinished, dataDir);
     } finally {
       await rm(passwordFile, { force: true });
+    }
+  }
+
+  /** Children of a server that was killed hold its shared memory until they notice, which takes them a moment. */
+  async #launchWhenFree(place: PostgresPlace, dataDir: string): Promise<void> {
+    for (const end = performance.now() + ORPHANS_TIMEOUT_MS; ; await delay(ORPHANS_PAUSE_MS)) {
+      try {
+        await this.#launch(place, dataDir);
+        return;
+      } catch (error) {
+        const orphans = error instanceof Error && error.message.includes('pre-existing shared memory block');
+        if (!orphans || performance.now() > end) throw error;
+      }
     }
   }
 
