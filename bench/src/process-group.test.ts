@@ -46,4 +46,5 @@ test('ProcessGroup.stop() ends processes, child groups and folders, in reverse o
   assert.deepEqual(order, ['last', 'first']);
   assert.throws(() => process.kill(pid, 0), /ESRCH/);
   await assert.rejects(access(dir));
+  assert.throws(() => node(group, ''), /was stopped/);
 });

@@ -16,18 +16,21 @@ export interface StartOptions {
 
 /**
  * Owner of every process and clean-up step of a run: what was started last is stopped first. `stop()` can be called
- * twice and takes at most a few seconds for each thing.
+ * twice and takes at most a few seconds for each thing; nothing can be started after it.
  */
 export class ProcessGroup {
   readonly #steps: (() => Promise<void>)[] = [];
+  #stopped = false;
 
-  /** Runs `step` at the stop. */
+  /** Runs `step` at the stop; at once if that has been. */
   defer(step: () => Promise<void>): void {
     this.#steps.push(step);
+    if (this.#stopped) void this.stop();
   }
 
   /** A group that can be stopped alone and is stopped with this one. */
   child(): ProcessGroup {
+    this.#refuseAfterStop();
     const group = new ProcessGroup();
     this.defer(() => group.stop());
     return group;
@@ -42,6 +45,7 @@ export class ProcessGroup {
 
   /** Starts a process that is stopped with the group. A command that does not exist shows as an early exit. */
   start(command: string, args: readonly string[], options: StartOptions = {}): Started {
+    this.#refuseAfterStop();
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
@@ -59,11 +63,16 @@ export class ProcessGroup {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       await step().catch((error: unknown) => {
         process.stderr.write(`bench: clean-up failed: ${String(error)}\n`);
       });
     }
+  }
+
+  #refuseAfterStop(): void {
+    if (this.#stopped) throw new Error('the run was stopped');
   }
 }
 

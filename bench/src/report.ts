@@ -145,7 +145,7 @@ function ratioLine(measure: Shown, rows: readonly Row[], row: Row): string {
     .map(({ one, found }) => `${one.key === 'rate' ? '' : `${one.key} `}${number(found.median)} ${one.unit}`);
   const ratioText =
     ratio === null ? '' : `× ${ratio.median.toFixed(2)} [${ratio.min.toFixed(2)} – ${ratio.max.toFixed(2)}]`;
-  return `${row.subject.padEnd(16)} ${ratioText.padEnd(22)} ${figures.join(', ') || `failed: ${row.failures[0] ?? ''}`}`;
+  return `${row.subject.padEnd(22)} ${ratioText.padEnd(22)} ${figures.join(', ') || `failed: ${row.failures[0] ?? ''}`}`;
 }
 
 /** Measures by name, for choosing what a report shows. */

@@ -24,8 +24,7 @@ export function tunnoxPeer(name: string, transports: readonly Transport[], topol
   return {
     name,
     start: async ({ group, target }) => {
-      const platform = await startStack({ env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } });
-      group.defer(async () => void (await platform.stop()));
+      const platform = await startPlatform(group);
       const user = await makeUser(platform.stack);
       const subjects: Subject[] = [];
       for (const [index, transport] of transports.entries()) {
@@ -35,6 +34,17 @@ export function tunnoxPeer(name: string, transports: readonly Transport[], topol
       return { kind: 'ready', version: `this tree, ${platform.stack.relays.length} relays`, subjects };
     },
   };
+}
+
+/** Stopped with the group, also when that happens while it starts. */
+async function startPlatform(group: ProcessGroup): Promise<RunningStack> {
+  const home = await group.tempDir();
+  const starting = startStack({ home, env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } });
+  group.defer(async () => {
+    const started = await starting.catch(() => null);
+    await started?.stop();
+  });
+  return starting;
 }
 
 interface Ports {
