@@ -17,8 +17,8 @@ async function main(): Promise<void> {
   };
   for (const event of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const) process.once(event as 'SIGTERM', stop);
   try {
-    const stack = await supervisor.start();
-    say(welcome(stack, config, performance.now() - startedAt, process.cwd()));
+    const started = await supervisor.start();
+    say(welcome(started, config, performance.now() - startedAt, process.cwd()));
   } catch (error) {
     await supervisor.stop();
     fail(explainFileError(error, config.home));

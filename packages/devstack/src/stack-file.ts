@@ -20,10 +20,6 @@ export interface StackRelay {
 export interface Stack {
   api_url: string;
   operator_key: string;
-  /** API key of the tenant for one's own services. */
-  api_key: string;
-  /** Lets any number of relays join. */
-  join_token: string;
   base_domain: string;
   ca_file: string;
   relays: StackRelay[];

@@ -29,6 +29,11 @@ export interface SupervisorDeps {
   owners: number[];
 }
 
+export interface StartedStack {
+  stack: Stack;
+  localApiKey: string;
+}
+
 const HOST = '127.0.0.1';
 const BASE_DOMAIN = 'tunnox.localhost';
 const DEMO_SUBDOMAIN = 'demo';
@@ -54,10 +59,10 @@ export class Supervisor {
   }
 
   /**
-   * @returns What stands in stack.json, once everything serves.
+   * @returns What stands in stack.json and the API key of the local tenant, once everything serves.
    * @throws {StackError} with what to do; what was started is stopped then.
    */
-  async start(): Promise<Stack> {
+  async start(): Promise<StartedStack> {
     try {
       return await this.#startAll();
     } catch (error) {
@@ -72,7 +77,7 @@ export class Supervisor {
     return this.#stopping;
   }
 
-  async #startAll(): Promise<Stack> {
+  async #startAll(): Promise<StartedStack> {
     const { home, redis } = this.#config;
     const root = process.getuid?.() === 0;
     for (const folder of ['logs', 'objects']) await mkdir(join(home, folder), { recursive: true, mode: 0o700 });
@@ -103,8 +108,6 @@ export class Supervisor {
     this.#stack = {
       api_url: apiUrl,
       operator_key: secrets.operator_key,
-      api_key: accounts.localApiKey,
-      join_token: accounts.joinToken,
       base_domain: BASE_DOMAIN,
       ca_file: ca.caFile,
       relays: relays.map((relay, index) => this.#stackRelay(index + 1, relay)),
@@ -113,7 +116,7 @@ export class Supervisor {
       pids: {},
     };
     await this.#writeStack();
-    return this.#stack;
+    return { stack: this.#stack, localApiKey: accounts.localApiKey };
   }
 
   async #stopAll(): Promise<void> {

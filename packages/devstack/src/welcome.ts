@@ -1,6 +1,7 @@
 import { isAbsolute, join, relative } from 'node:path';
 import type { StackConfig } from './stack-config.ts';
 import { type Stack, stackFilePath } from './stack-file.ts';
+import type { StartedStack } from './supervisor.ts';
 
 /** Where the `tunnox` command looks for a server when nobody tells it. */
 const DEFAULT_SERVER = 'http://127.0.0.1:9000';
@@ -11,7 +12,12 @@ const TUNNOX = join('node_modules', '.bin', 'tunnox');
  *
  * @param cwd Paths below it are shown relative to it.
  */
-export function welcome(stack: Stack, { home }: StackConfig, tookMs: number, cwd: string): string {
+export function welcome(
+  { stack, localApiKey }: StartedStack,
+  { home }: StackConfig,
+  tookMs: number,
+  cwd: string,
+): string {
   const here = (path: string) => {
     const short = relative(cwd, path);
     return short.startsWith('..') || isAbsolute(short) ? path : short;
@@ -28,7 +34,7 @@ export function welcome(stack: Stack, { home }: StackConfig, tookMs: number, cwd
     '',
     '  Under a name of your choice, with the key of your local account:',
     '',
-    `    ${TUNNOX} login${server} --api-key ${stack.api_key}`,
+    `    ${TUNNOX} login${server} --api-key ${localApiKey}`,
     `    ${TUNNOX} http 3000 --subdomain myapp`,
     '',
     `  API              ${stack.api_url}/api/v1 (the operator key is in ${here(stackFilePath(home))})`,

@@ -71,6 +71,8 @@ describe('npm start', { skip: needs('curl') }, () => {
         [`127.0.0.1:${portBase + 42}`, `127.0.0.1:${portBase + 43}`, `${portBase + 50}-${portBase + 69}`],
       ],
     );
+    const keys = ['api_url', 'base_domain', 'ca_file', 'demo_url', 'operator_key', 'pids', 'postgres_url', 'relays'];
+    assert.deepEqual(Object.keys(stack).toSorted(), keys);
     const parts = ['control_plane', 'demo_agent', 'postgres', 'supervisor', 'workerd'];
     assert.deepEqual(Object.keys(stack.pids).toSorted(), parts);
     for (const relay of stack.relays) {
@@ -87,7 +89,7 @@ describe('npm start', { skip: needs('curl') }, () => {
 
   test('has its users, names and node ids again at the second start, which is quick', async () => {
     const first = await start();
-    const before = { ...first.stack };
+    const before = { ...first.stack, accounts: await readFile(join(home, 'accounts.json'), 'utf8') };
     await first.stop();
     const began = performance.now();
     const second = await start();
@@ -95,9 +97,10 @@ describe('npm start', { skip: needs('curl') }, () => {
       assert.ok(performance.now() - began < 15_000);
       const { stack } = second;
       assert.deepEqual(
-        [stack.api_key, stack.operator_key, stack.demo_url, stack.relays.map(({ node_id }) => node_id)],
-        [before.api_key, before.operator_key, before.demo_url, before.relays.map(({ node_id }) => node_id)],
+        [stack.operator_key, stack.demo_url, stack.relays.map(({ node_id }) => node_id)],
+        [before.operator_key, before.demo_url, before.relays.map(({ node_id }) => node_id)],
       );
+      assert.equal(await readFile(join(home, 'accounts.json'), 'utf8'), before.accounts);
       const answer = await fetch(`${stack.api_url}/api/v1/users`, {
         headers: { authorization: `Bearer ${stack.operator_key}` },
       });

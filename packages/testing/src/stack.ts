@@ -134,7 +134,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
         home,
         ports,
         apiUrl: stack.api_url,
-        joinToken: stack.join_token,
+        joinToken: await readJoinToken(home),
         certificate,
         redis,
       });
@@ -157,6 +157,14 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
       own.set('control-plane', await startControlPlane({ home, controlPlane, onRuntimeStarted: () => {} }));
     },
   };
+}
+
+/** The token that the platform made for its own relays; a relay with an id does not need it any more. */
+async function readJoinToken(home: string): Promise<string> {
+  const accounts = JSON.parse(await readFile(join(home, 'accounts.json'), 'utf8')) as {
+    join_token: { join_token: string };
+  };
+  return accounts.join_token.join_token;
 }
 
 async function ready(starter: ChildProcess, output: string[], exited: Promise<unknown>): Promise<void> {
