@@ -3,6 +3,7 @@ import { type EnvironmentSpec, parseEnvironment } from '@tunnox/config/parse-env
 import { flag, integer, list, type PortRange, port, portRange, url } from '@tunnox/config/values';
 import { LOG_LEVELS, type LogLevel } from '@tunnox/observability/logger';
 import { z } from 'zod';
+import { isRange } from './limits/access-list.ts';
 
 /** Everything that can be set about a relay; README.md says what each is for. */
 export interface RelayConfig {
@@ -34,7 +35,11 @@ export interface RelayConfig {
   logLevel: LogLevel;
 }
 
-const address = () => z.string().max(255).regex(/^[A-Za-z0-9.:_-]+$/, 'must be a host name or an IP address without a port');
+const address = () =>
+  z
+    .string()
+    .max(255)
+    .regex(/^[A-Za-z0-9.:_-]+$/, 'must be a host name or an IP address without a port');
 
 const spec = {
   prefix: 'TUNNOX_',
@@ -135,7 +140,16 @@ function contradictions(values: Environment): ConfigProblem[] {
     problems.push({ key: 'UPSTASH_REDIS_REST_TOKEN', message: 'must be set together with UPSTASH_REDIS_REST_URL' });
   }
   if (values.REDIS_URL !== undefined && values.UPSTASH_REDIS_REST_URL !== undefined) {
-    problems.push({ key: 'REDIS_URL', message: 'must not be set together with UPSTASH_REDIS_REST_URL: keep one of them' });
+    problems.push({
+      key: 'REDIS_URL',
+      message: 'must not be set together with UPSTASH_REDIS_REST_URL: keep one of them',
+    });
+  }
+  for (const range of values.TUNNOX_TRUSTED_PROXIES.filter((text) => !isRange(text))) {
+    problems.push({
+      key: 'TUNNOX_TRUSTED_PROXIES',
+      message: `must hold ranges such as 10.0.0.0/8: '${range}' is none`,
+    });
   }
   const named = namedPorts(values);
   const { from, to } = values.TUNNOX_PUBLIC_PORTS;

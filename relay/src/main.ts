@@ -35,7 +35,8 @@ const ACCEPT_WARNING_MS = 10_000;
 const config = readConfig();
 const log = createLogger({ name: 'relay', level: config.logLevel });
 const life = new RelayLife({
-  register: async (signal, orders) => registerRelay({ config, apiCa: await readApiCa(config), version: VERSION, log }, signal, orders),
+  register: async (signal, orders) =>
+    registerRelay({ config, apiCa: await readApiCa(config), version: VERSION, log }, signal, orders),
   log,
 });
 const admin = new AdminServer(() => ({ version: VERSION, phase: life.phase, counts: life.counts() }), {

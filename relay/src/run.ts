@@ -67,7 +67,11 @@ const USAGE_REPORTS_MAX = 4096;
  * @throws {RegistrationRefused} when the control plane says no
  * @throws the signal's reason
  */
-export async function registerRelay(options: RunOptions, signal: AbortSignal, orders: RelayOrders): Promise<ServingRelay> {
+export async function registerRelay(
+  options: RunOptions,
+  signal: AbortSignal,
+  orders: RelayOrders,
+): Promise<ServingRelay> {
   const { config, apiCa, version, log } = options;
   const identity = await loadOrCreateNodeIdentity(config.stateDir);
   const certificates = new CertificateStore(config.tls, log);
@@ -106,7 +110,11 @@ function buildRelay(parts: Registered): ServingRelay {
   const registry = new SessionRegistry({ clock });
   const peers = new ListedPeers({ clock, fetchPeers: () => api.peers() });
   peers.set(answer.peers);
-  const secureContext = createSecureContext({ key: identity.privateKeyPem, cert: identity.certificatePem, minVersion: 'TLSv1.3' });
+  const secureContext = createSecureContext({
+    key: identity.privateKeyPem,
+    cert: identity.certificatePem,
+    minVersion: 'TLSv1.3',
+  });
   const bridgeClient = new BridgeClient({ directory: peers, clock, pings: bridgePings }, { secureContext });
   const upstreams = new UpstreamFactory({ registry, admission, bridge: bridgeClient });
   const router = new RelayRouter({
@@ -154,8 +162,13 @@ function buildRelay(parts: Registered): ServingRelay {
     { nodeId: answer.node_id, group: answer.group },
   );
   registry.onClientEnded = (clientId) => visits.closeClient(clientId);
-  const bridgeServer = new BridgeServer({ registry, local: (clientId) => upstreams.local(clientId), pings: bridgePings });
-  const trustedPeers = config.trustedProxies.length === 0 ? null : new AccessList({ allow: config.trustedProxies, deny: [] });
+  const bridgeServer = new BridgeServer({
+    registry,
+    local: (clientId) => upstreams.local(clientId),
+    pings: bridgePings,
+  });
+  const trustedPeers =
+    config.trustedProxies.length === 0 ? null : new AccessList({ allow: config.trustedProxies, deny: [] });
   const http = new HttpProxy(
     { router, clock, trustedPeers },
     { connectionsMax: HTTP_CONNECTIONS_MAX, warningPages: config.warningPage },
@@ -206,7 +219,11 @@ function buildRelay(parts: Registered): ServingRelay {
     },
     controlPlane: { ...controlPlane.snapshot(), peers: peers.size },
   });
-  const load = new LoadReporter({ clock, read: () => readLoad(registry, admission), send: (message) => controlPlane.load(message) });
+  const load = new LoadReporter({
+    clock,
+    read: () => readLoad(registry, admission),
+    send: (message) => controlPlane.load(message),
+  });
 
   const cut = async (): Promise<void> => {
     for (const listener of [...visitorListeners, ...agentListeners]) listener.stop();

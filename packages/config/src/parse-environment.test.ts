@@ -51,7 +51,9 @@ test('parseEnvironment() names every missing, malformed and unknown variable at 
 
 test('parseEnvironment() reads a secret from a file, and refuses it given twice or unreadable', () => {
   const files = { '/run/secret': 'jt_123\n' };
-  const config = parseEnvironment({ ...api, TUNNOX_TOKEN_FILE: '/run/secret' }, spec, { readTextFile: fakeFiles(files) });
+  const config = parseEnvironment({ ...api, TUNNOX_TOKEN_FILE: '/run/secret' }, spec, {
+    readTextFile: fakeFiles(files),
+  });
   assert.equal(config.TUNNOX_TOKEN, 'jt_123');
   assert.deepEqual(problemsOf({ ...api, TUNNOX_TOKEN_FILE: '/run/secret', TUNNOX_TOKEN: 'a' }, files), [
     'TUNNOX_TOKEN_FILE must not be set together with TUNNOX_TOKEN: keep one of them',

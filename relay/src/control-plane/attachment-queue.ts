@@ -243,7 +243,10 @@ export class AttachmentQueue {
     this.#paused = true;
     const delayMs = this.#backoff.nextMs();
     const reason = error instanceof Error ? error.message : String(error);
-    this.#deps.log.warn({ clients: this.#slots.size, retry_in_ms: Math.round(delayMs) }, `Cannot say who is here: ${reason}`);
+    this.#deps.log.warn(
+      { clients: this.#slots.size, retry_in_ms: Math.round(delayMs) },
+      `Cannot say who is here: ${reason}`,
+    );
     this.#deps.clock.timer(delayMs, () => {
       this.#paused = false;
       this.#schedule();

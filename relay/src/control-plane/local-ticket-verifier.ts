@@ -79,7 +79,14 @@ type KeySet = ReturnType<typeof createLocalJWKSet>;
 
 function toKeySet({ keys }: Jwks): KeySet {
   return createLocalJWKSet({
-    keys: keys.map(({ kty, crv, x, y, kid }) => ({ kty, crv, x, y, alg: 'ES256', ...(kid === undefined ? {} : { kid }) })),
+    keys: keys.map(({ kty, crv, x, y, kid }) => ({
+      kty,
+      crv,
+      x,
+      y,
+      alg: 'ES256',
+      ...(kid === undefined ? {} : { kid }),
+    })),
   });
 }
 

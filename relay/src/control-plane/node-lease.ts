@@ -50,7 +50,8 @@ export class NodeLease {
       if (this.#failing) log.info('Redis is back');
       this.#failing = false;
     } catch (error) {
-      if (!this.#failing) log.warn({ reason: String(error) }, 'Redis does not answer: look-ups go to the control plane');
+      if (!this.#failing)
+        log.warn({ reason: String(error) }, 'Redis does not answer: look-ups go to the control plane');
       this.#failing = true;
     }
     this.#timer?.cancel();

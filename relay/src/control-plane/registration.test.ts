@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { RegisterAnswer, RegisterRequest } from '@tunnox/domain/relay-api';
 import { createLogger } from '@tunnox/observability/logger';
 import { FakeClock } from '@tunnox/testing/fake-clock';
-import { importJWK, jwtVerify } from 'jose';
+import { jwtVerify } from 'jose';
 import { ControlPlaneError } from './control-plane-error.ts';
 import { Registration, RegistrationRefused } from './registration.ts';
 
@@ -70,8 +70,8 @@ function bench(...replies: ControlPlaneError[]) {
 test('Registration.register() proves the node key', async () => {
   const { registration, calls, clock, tokens } = bench();
   await registration.register(new AbortController().signal);
-  const key = await importJWK(calls[0]?.public_jwk ?? { kty: 'EC' }, 'ES256');
-  const { payload } = await jwtVerify(calls[0]?.assertion ?? '', key, {
+  assert.deepEqual(calls[0]?.public_jwk, identity.publicJwk);
+  const { payload } = await jwtVerify(calls[0]?.assertion ?? '', publicKey, {
     audience: 'tunnox-register',
     currentDate: new Date(clock.now()),
   });

@@ -146,10 +146,7 @@ function mayPass(error: ControlPlaneError): boolean {
 }
 
 function refusalText(error: ControlPlaneError): string {
-  const hint =
-    error.code === 'forbidden'
-      ? ' Make one with POST /api/v1/join-tokens and set TUNNOX_JOIN_TOKEN.'
-      : '';
+  const hint = error.code === 'forbidden' ? ' Make one with POST /api/v1/join-tokens and set TUNNOX_JOIN_TOKEN.' : '';
   return `The control plane does not take this relay: ${error.message}.${hint}`.replace('..', '.');
 }
 

@@ -68,11 +68,23 @@ export class RelayApi {
   }
 
   register(body: RegisterRequest): Promise<RegisterAnswer> {
-    return this.#call({ method: 'POST', path: '/register', body, timeoutMs: CALL_TIMEOUT_MS, schema: registerAnswerSchema });
+    return this.#call({
+      method: 'POST',
+      path: '/register',
+      body,
+      timeoutMs: CALL_TIMEOUT_MS,
+      schema: registerAnswerSchema,
+    });
   }
 
   attach(body: AttachRequest): Promise<AttachAnswer> {
-    return this.#call({ method: 'POST', path: '/attach', body, timeoutMs: CALL_TIMEOUT_MS, schema: attachAnswerSchema });
+    return this.#call({
+      method: 'POST',
+      path: '/attach',
+      body,
+      timeoutMs: CALL_TIMEOUT_MS,
+      schema: attachAnswerSchema,
+    });
   }
 
   async detach(body: DetachRequest): Promise<void> {

@@ -59,6 +59,11 @@ function mappedIpv4(ip: string): string | null {
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }
 
+/** Whether `text` is an address or a range (CIDR) that rules may hold. */
+export function isRange(text: string): boolean {
+  return addRange(new BlockList(), text);
+}
+
 /** @returns false when the range cannot be read */
 function addRange(list: BlockList | null, range: string): boolean {
   const match = /^([0-9a-f.:]+)(?:\/([0-9]{1,3}))?$/i.exec(range.trim());

@@ -66,7 +66,10 @@ test('RelayAdmission.admit() decides by the newest binding it knows', () => {
   ];
   for (const [asked, pushed, cause] of cases) {
     const known = pushed === null ? null : policy({}, [pushed]);
-    assert.equal(causeOf(() => admission.admit(600_000_000, known, asked, VISITOR)), cause);
+    assert.equal(
+      causeOf(() => admission.admit(600_000_000, known, asked, VISITOR)),
+      cause,
+    );
   }
 });
 
@@ -158,9 +161,15 @@ test('RelayAdmission ends tunnels when the traffic is used up, asks to report, a
   clock.advance(500);
   assert.equal(stream.destroyed, true);
   admitted.release();
-  assert.equal(causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)), 'traffic_limit');
+  assert.equal(
+    causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)),
+    'traffic_limit',
+  );
   admission.reported(admission.takeUsage(), [{ user_id: 100_000_001, traffic_remaining_bytes: 5000 }]);
-  assert.equal(causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)), 'admitted');
+  assert.equal(
+    causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)),
+    'admitted',
+  );
 });
 
 test('RelayAdmission.applyPolicy() closes tunnels of changed, disabled and deleted bindings only', () => {

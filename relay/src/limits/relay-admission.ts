@@ -204,7 +204,8 @@ export class RelayAdmission implements Admission {
   }
 
   #armSweep(): void {
-    this.#sweep ??= this.#clock.timer(SWEEP_MS, () => {
+    if (this.#sweep !== null) return;
+    this.#sweep = this.#clock.timer(SWEEP_MS, () => {
       this.#sweep = null;
       this.#sweepLimited();
     });

@@ -12,42 +12,45 @@ import type { BandwidthBucket } from './bandwidth-bucket.ts';
  * @returns takes the bucket out again
  */
 export function throttleStream(stream: Duplex, bucket: BandwidthBucket): () => void {
-  const { emit, write, pause, resume } = stream;
+  const emit = stream.emit.bind(stream);
+  const write = stream.write.bind(stream);
+  const pause = stream.pause.bind(stream);
+  const resume = stream.resume.bind(stream);
   let readHeld = false;
   let flowing = false;
   let writeHeld = false;
 
   const reading = bucket.flow(() => {
     readHeld = false;
-    if (flowing && !stream.destroyed) resume.call(stream);
+    if (flowing && !stream.destroyed) resume();
   });
   const writing = bucket.flow(() => {
     writeHeld = false;
-    if (!stream.destroyed && !stream.writableNeedDrain && stream.writable) emit.call(stream, 'drain');
+    if (!stream.destroyed && !stream.writableNeedDrain && stream.writable) emit('drain');
   });
 
   stream.emit = (event: string | symbol, ...values: unknown[]): boolean => {
     if (event === 'drain' && writeHeld) return true;
-    const heard: boolean = emit.call(stream, event, ...values);
+    const heard: boolean = emit(event, ...values);
     if (event === 'data' && !reading.take(sizeOf(values[0])) && !readHeld) {
       readHeld = true;
       flowing = stream.readableFlowing === true;
-      if (flowing) pause.call(stream);
+      if (flowing) pause();
     }
     return heard;
   };
   stream.pause = () => {
-    if (!readHeld) return pause.call(stream);
+    if (!readHeld) return pause();
     flowing = false;
     return stream;
   };
   stream.resume = () => {
-    if (!readHeld) return resume.call(stream);
+    if (!readHeld) return resume();
     flowing = true;
     return stream;
   };
   stream.write = (chunk: unknown, ...rest: unknown[]): boolean => {
-    const more: boolean = Reflect.apply(write, stream, [chunk, ...rest]);
+    const more: boolean = Reflect.apply(write, undefined, [chunk, ...rest]);
     if (!writing.take(sizeOf(chunk))) writeHeld = true;
     return more && !writeHeld;
   };

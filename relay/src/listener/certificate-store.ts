@@ -29,6 +29,10 @@ const WATCH_MS = 5000;
 
 /** Certificates from files, chosen by server name, loaded again when a file has changed. */
 export class CertificateStore {
+  /** A changed file was looked at, with or without success. */
+  onChange: () => void = () => {};
+
+  readonly #watchMs: number;
   readonly #files: readonly CertificateFiles[];
   readonly #log: Logger;
   readonly #watched: [path: string, listener: () => void][] = [];
@@ -36,7 +40,8 @@ export class CertificateStore {
   #byName = new Map<string, SecureContext>();
 
   /** @param files the first is for visitors who name none, or a name that no certificate has */
-  constructor(files: readonly CertificateFiles[], log: Logger) {
+  constructor(files: readonly CertificateFiles[], log: Logger, options = { watchMs: WATCH_MS }) {
+    this.#watchMs = options.watchMs;
     this.#files = files;
     this.#log = log;
   }
@@ -49,7 +54,7 @@ export class CertificateStore {
     for (const [index, files] of this.#files.entries()) {
       for (const path of [files.certFile, files.keyFile]) {
         const listener = (): void => void this.#reload(index, files);
-        watchFile(path, { interval: WATCH_MS, persistent: false }, listener);
+        watchFile(path, { interval: this.#watchMs, persistent: false }, listener);
         this.#watched.push([path, listener]);
       }
     }
@@ -73,8 +78,12 @@ export class CertificateStore {
       this.#log.info({ file: files.certFile, names: this.#loaded[index].names }, 'A certificate was loaded again');
     } catch (error) {
       // The other half of the pair may still be on its way: its change comes here again.
-      this.#log.error({ file: files.certFile, reason: String(error) }, 'A changed certificate cannot be used: the old one stays');
+      this.#log.error(
+        { file: files.certFile, reason: String(error) },
+        'A changed certificate cannot be used: the old one stays',
+      );
     }
+    this.onChange();
   }
 
   #index(): void {
@@ -91,7 +100,9 @@ async function load({ certFile, keyFile }: CertificateFiles): Promise<Loaded> {
     const context = createSecureContext({ cert, key, minVersion: 'TLSv1.2' });
     return { context, names: namesOf(new X509Certificate(cert)) };
   } catch (cause) {
-    throw new CertificateError(`Cannot use the certificate '${certFile}' with the key '${keyFile}': ${String(cause)}`, { cause });
+    throw new CertificateError(`Cannot use the certificate '${certFile}' with the key '${keyFile}': ${String(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -45,7 +45,8 @@ export function toListenError(error: NodeJS.ErrnoException, { host, port }: List
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program uses this port. Stop it, or give the relay another port (README.md names the variables).',
+  EADDRINUSE:
+    'another program uses this port. Stop it, or give the relay another port (README.md names the variables).',
   EACCES:
     'this user may not use ports below 1024. Give the relay CAP_NET_BIND_SERVICE, or set another port and forward to it.',
   EADDRNOTAVAIL: 'this machine does not have the address. Set TUNNOX_BIND (or TUNNOX_METRICS_BIND) to one that it has.',

@@ -6,7 +6,7 @@ import type { ConnectionGate } from './connection-gate.ts';
 import { listen } from './listen.ts';
 
 export interface TcpListenerDeps {
-  proxy: TcpProxy;
+  proxy: Pick<TcpProxy, 'handle'>;
   /** Bounds visitors whose tunnel is not open yet. */
   gate: ConnectionGate;
 }

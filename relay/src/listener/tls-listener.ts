@@ -7,7 +7,7 @@ import type { ConnectionGate } from './connection-gate.ts';
 import { listen, type ListenOptions } from './listen.ts';
 
 export interface TlsListenerDeps {
-  proxy: HttpProxy;
+  proxy: Pick<HttpProxy, 'handle'>;
   certificates: CertificateStore;
   gate: ConnectionGate;
 }

@@ -11,17 +11,23 @@ function upstream(key: string): Upstream {
 test('orderUpstreams() gives every candidate once, by priority, weight 0 last in its group', () => {
   const candidate = fc.record({ weight: fc.nat(3), priority: fc.nat(3) });
   fc.assert(
-    fc.property(fc.array(candidate, { maxLength: 8 }), fc.infiniteStream(fc.double({ min: 0, max: 0.999 })), (all, numbers) => {
-      const candidates = all.map((one, index) => ({ ...one, upstream: upstream(String(index)) }));
-      const random = () => Number(numbers.next().value);
-      const ordered = orderUpstreams(candidates, random).map(({ key }) => candidates[Number(key)]);
-      assert.equal(new Set(ordered).size, candidates.length);
-      for (const [index, one] of ordered.entries()) {
-        const next = ordered[index + 1];
-        if (one === undefined || next === undefined) continue;
-        assert.ok(one.priority < next.priority || (one.priority === next.priority && (one.weight > 0 || next.weight === 0)));
-      }
-    }),
+    fc.property(
+      fc.array(candidate, { maxLength: 8 }),
+      fc.infiniteStream(fc.double({ min: 0, max: 0.999 })),
+      (all, numbers) => {
+        const candidates = all.map((one, index) => ({ ...one, upstream: upstream(String(index)) }));
+        const random = () => Number(numbers.next().value);
+        const ordered = orderUpstreams(candidates, random).map(({ key }) => candidates[Number(key)]);
+        assert.equal(new Set(ordered).size, candidates.length);
+        for (const [index, one] of ordered.entries()) {
+          const next = ordered[index + 1];
+          if (one === undefined || next === undefined) continue;
+          assert.ok(
+            one.priority < next.priority || (one.priority === next.priority && (one.weight > 0 || next.weight === 0)),
+          );
+        }
+      },
+    ),
   );
 });
 

@@ -56,7 +56,8 @@ function presence(nodeId: string, connectSeq = 1, clientId = CLIENT): Presence {
 }
 
 function at(nodeId: string | null, version = 1, connectSeq = 1): LookupAnswer {
-  const place = nodeId === null ? { presence: null, node: null } : { presence: presence(nodeId, connectSeq), node: node(nodeId) };
+  const place =
+    nodeId === null ? { presence: null, node: null } : { presence: presence(nodeId, connectSeq), node: node(nodeId) };
   return { found: true, binding: binding(version), upstreams: [{ client_id: CLIENT, ...place }] };
 }
 
@@ -97,7 +98,10 @@ class Bench {
     const decided = this.router.decide(endpoint);
     const sync = !(decided instanceof Promise);
     const decision = await decided;
-    const detail = decision.kind === 'open' ? ` ${decision.upstreams.map(({ key }) => key).join()} v${decision.binding.version}` : '';
+    const detail =
+      decision.kind === 'open'
+        ? ` ${decision.upstreams.map(({ key }) => key).join()} v${decision.binding.version}`
+        : '';
     return `${sync ? 'sync ' : ''}${decision.kind}${detail}`;
   }
 
@@ -291,7 +295,10 @@ test('RelayRouter never answers by something older than its time while the owner
       const move = (to: string | null): void => {
         version++;
         bench.owned = at(to, version, version);
-        truths.push({ fromMs: bench.clock.now(), shown: to === null ? 'offline' : `open ${to} ${version} v${version}` });
+        truths.push({
+          fromMs: bench.clock.now(),
+          shown: to === null ? 'offline' : `open ${to} ${version} v${version}`,
+        });
       };
       move('node-002');
       for (const one of steps) {
@@ -337,7 +344,7 @@ test('RelayRouter stays bounded under a scan of 100 000 unknown names, and serve
     if (decision.kind === 'open') known++;
     await new Promise((resolve) => setImmediate(resolve));
     assert.ok(router.lookup.running <= 2100, String(router.lookup.running));
-    for (const one of await Promise.all(decisions)) kinds[one.kind]++;
+    for (const one of await Promise.all(decisions.map(async (decision) => decision))) kinds[one.kind]++;
   }
   assert.equal(known, 20);
   assert.equal(kinds.unknown + kinds.unavailable, 100_000);

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RelayToNodeMessage } from '@tunnox/domain/relay-api';
+import { FakeClock } from '@tunnox/testing/fake-clock';
+import { LoadReporter } from './load-reporter.ts';
+
+test('LoadReporter reports each minute, and at once when something has jumped', () => {
+  const clock = new FakeClock();
+  const sent: Extract<RelayToNodeMessage, { type: 'load' }>[] = [];
+  const reading = { clients: 1, tunnels: 0, cpuUs: 0, memoryBytes: 1000, bytes: 0 };
+  const reporter = new LoadReporter({ clock, read: () => ({ ...reading }), send: (message) => sent.push(message) });
+  reporter.start();
+  reporter.start();
+  clock.advance(5000);
+  assert.equal(sent.length, 1);
+  clock.advance(55_000);
+  assert.equal(sent.length, 1);
+  clock.advance(5000);
+  assert.equal(sent.length, 2);
+  reading.clients = 500;
+  reading.cpuUs += 2_500_000;
+  reading.bytes += 10_000_000;
+  clock.advance(5000);
+  const jump = sent[2];
+  assert.deepEqual([jump?.clients, jump?.cpu, jump?.bandwidth_bytes_per_s], [500, 0.5, 2_000_000]);
+  reading.cpuUs += 2_500_000;
+  reading.bytes += 10_000_000;
+  clock.advance(5000);
+  assert.equal(sent.length, 3);
+  reporter.stop();
+  reporter.stop();
+  assert.equal(clock.pending, 0);
+});
