@@ -166,7 +166,6 @@ test('VisitServer refuses tunnels that are not the client’s to open', async (t
   assert.deepEqual(server.snapshot().tunnelsRefused, {
     unknown_binding: 3,
     bad_proof: 6,
-    disabled: 1,
     not_here: 1,
     busy: 1,
   });
