@@ -129,8 +129,9 @@ export class Agent {
         instanceId: makeUlid(Date.now(), randomBytes(16)),
       },
     );
-    this.#visitor = new Visitor({ connector, identity: this.#identity, clock, random }, () =>
-      emit({ type: 'visiting', connected: this.#visitor.connected }),
+    this.#visitor = new Visitor(
+      { connector, identity: this.#identity, clock, random, renew: () => void this.#loop.refresh() },
+      () => emit({ type: 'visiting', connected: this.#visitor.connected }),
     );
     this.#listeners = new SourceListeners(
       {

@@ -214,6 +214,24 @@ test('Agent opens a local port for a private mapping and proves the secret', asy
   assert.deepEqual([agent.traffic.bytesIn, agent.traffic.bytesOut], [5, 6]);
 });
 
+test('Agent gets a new ticket when only its visiting connection needs one', async (t) => {
+  const relay = new FakeRelay('node-001');
+  const { plane, clock, start } = await setUp(t, [relay]);
+  plane.bindings = [source(await freePort())];
+  const { greet } = relay;
+  relay.greet = (hello, kind) =>
+    kind === 'visit' && hello.ticket === plane.sessions.all[0]?.ticket
+      ? { type: 'refused', code: 'ticket_expired', message: 'over' }
+      : greet(hello, kind);
+  const { event } = start();
+  await event('session');
+  await event('session');
+  // The pause before the next try.
+  clock.advance(1000);
+  assert.equal((await event('visiting')).connected, true);
+  assert.ok(relay.sessions.all.filter(({ kind }) => kind === 'serve').length <= 1);
+});
+
 test('Agent resets a local connection that cannot be served', async (t) => {
   const relay = new FakeRelay('node-001');
   const { plane, start } = await setUp(t, [relay]);

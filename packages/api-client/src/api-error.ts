@@ -1,14 +1,8 @@
-/** Codes for what went wrong before there was an answer of the API to speak of. */
-export type LocalErrorCode =
-  /** No connection, or it broke. */
-  | 'unreachable'
-  /** No answer in time. */
-  | 'timeout'
-  /** The answer is not what this API gives: a proxy's page, or another kind of server. */
-  | 'bad_answer';
-
 export interface ApiErrorInit {
-  /** Stable code of the API (`subdomain_taken`), or a `LocalErrorCode`. */
+  /**
+   * Stable code of the API (`subdomain_taken`), or what prevented its answer: `unreachable` (no connection, or it
+   * broke), `timeout` (no answer in time), `bad_answer` (a proxy's page, or another kind of server).
+   */
   code: string;
   /** HTTP status; null without an answer. */
   status: number | null;

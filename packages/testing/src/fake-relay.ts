@@ -47,7 +47,7 @@ export class FakeRelay {
   /** Connections that were accepted, whatever became of them. */
   readonly connections = new EventQueue<Socket>();
   /** Answer to a hello; null: silence. */
-  greet: (hello: Hello) => RelayMessage | null;
+  greet: (hello: Hello, kind: 'serve' | 'visit') => RelayMessage | null;
   /** Accepts connections and says nothing. */
   silent = false;
   readonly nodeId: string;
@@ -156,7 +156,7 @@ export class FakeRelay {
       parse: parseAgentMessage,
       onMessage: (message) => {
         if (message.type !== 'hello') return messages.push(message);
-        const reply = this.greet(message);
+        const reply = this.greet(message, kind);
         this.sessions.push({
           kind,
           hello: message,

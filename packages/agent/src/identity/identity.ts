@@ -61,9 +61,9 @@ export class Identity {
     return this.#ticketRejected ? null : (this.#session?.ticket ?? null);
   }
 
-  /** True from half of the ticket's life on. */
+  /** True from half of the ticket's life on, or when it was rejected. */
   get renewalDue(): boolean {
-    if (this.#session === null) return true;
+    if (this.#session === null || this.#ticketRejected) return true;
     return this.#ageMs() >= tokenLifetimeMs(this.#session.ticket) * TICKET_RENEW_PART;
   }
 

@@ -12,6 +12,7 @@ import { serveSession } from '@tunnox/streams/serve-session';
 import { TimerWheel } from '@tunnox/streams/timer-wheel';
 import type { Clock } from '../clock.ts';
 import type { Candidate } from './candidates.ts';
+import { OpenStreams } from './open-streams.ts';
 
 /** From the first byte of HTTP/2 to an open control stream: a relay that hangs must not hold a try for longer. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -212,25 +213,6 @@ interface LinkParts {
   socket: Duplex & { bytesRead?: number };
   tunnels: OpenStreams;
   clock: Clock;
-}
-
-/** Streams that have not ended. */
-class OpenStreams {
-  #count = 0;
-  #onEmpty: (() => void) | null = null;
-
-  add(stream: Http2Stream): void {
-    this.#count += 1;
-    stream.once('close', () => {
-      this.#count -= 1;
-      if (this.#count === 0) this.#onEmpty?.();
-    });
-  }
-
-  whenEmpty(callback: () => void): void {
-    if (this.#count === 0) callback();
-    else this.#onEmpty = callback;
-  }
 }
 
 async function open(

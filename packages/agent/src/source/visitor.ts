@@ -24,6 +24,8 @@ export interface VisitorDeps {
   identity: Identity;
   clock: Clock;
   random: () => number;
+  /** Asks for a new ticket: the serving connection may stand for long before it needs one. */
+  renew: () => void;
 }
 
 /**
@@ -137,8 +139,10 @@ export class Visitor {
           attempt = clock.now() - sinceMs >= STABLE_MS ? 0 : attempt + 1;
         } else {
           attempt += 1;
-          // The serving side fetches another one, or ends the agent.
-          if (outcome.kind === 'refused') identity.rejectTicket(ticket);
+          if (outcome.kind === 'refused') {
+            identity.rejectTicket(ticket);
+            this.#deps.renew();
+          }
         }
       } else {
         attempt += 1;
