@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '@tunnox/certificates/key-files';
+import type { RelayPorts } from './port-plan.ts';
 
 /** One relay in stack.json; addresses are `host:port`. */
 export interface StackRelay {
@@ -39,4 +40,19 @@ export async function writeStackFile(home: string, stack: Stack): Promise<void> 
 
 export async function removeStackFile(home: string): Promise<void> {
   await rm(stackFilePath(home), { force: true });
+}
+
+export function stackRelay(nodeId: string, pid: number, ports: RelayPorts): StackRelay {
+  const at = (port: number) => `127.0.0.1:${port}`;
+  return {
+    node_id: nodeId,
+    pid,
+    agent_tcp: at(ports.agentTcp),
+    agent_ws: at(ports.agentWs),
+    http: at(ports.http),
+    https: at(ports.https),
+    bridge: at(ports.bridge),
+    metrics: at(ports.metrics),
+    public_ports: `${ports.publicFrom}-${ports.publicTo}`,
+  };
 }
