@@ -65,7 +65,7 @@ export function relayRoutes(services: RelayRouteServices): Hono {
       return c.body(null, 204);
     })
     .get('/lookup', async (c) => {
-      await relayOf(c.req.raw);
+      await registration.authenticateReader(bearerToken(c.req.raw));
       const { endpoint } = parseValue(c.req.query(), lookupQuerySchema);
       return c.json(await lookup(endpoint.toLowerCase()));
     })
