@@ -133,6 +133,21 @@ test('UsageReporter spools while the control plane is away, and a later process 
   assert.deepEqual(await readdir(path), []);
 });
 
+test('UsageReporter reports all the same when the spool cannot be used', async (t) => {
+  const path = await folder(t);
+  await writeFile(path, 'not a folder');
+  const ledger = new FakeLedger();
+  const { counted, reporter } = bench(path, ledger, FIRST);
+  counted.push(entry(10));
+  await reporter.stop();
+  assert.equal(ledger.total, 10);
+  const other = bench(path, ledger, SECOND);
+  ledger.state = 'away';
+  other.counted.push(entry(10));
+  await other.reporter.stop();
+  assert.equal(ledger.total, 10);
+});
+
 test('UsageReporter drops a report that will never be taken', async (t) => {
   const path = await folder(t);
   const ledger = new FakeLedger();

@@ -78,37 +78,41 @@ export class UsageReporter {
 
   /** Never rejects. */
   async #report(): Promise<void> {
-    const { source, log } = this.#deps;
-    const entries = source.takeUsage();
-    try {
-      let away = !(await this.#sendSpooled());
-      for (let at = 0; at < entries.length; at += ENTRIES_MAX) {
-        const report = {
-          incarnation: this.#incarnation,
-          sequence: ++this.#sequence,
-          entries: entries.slice(at, at + ENTRIES_MAX),
-        };
-        away = away || !(await this.#send(report));
-        if (away) await this.#keep(report);
-      }
-    } catch (error) {
-      log.error({ err: error }, 'Counts were lost: the spool in TUNNOX_STATE_DIR cannot be used');
+    const entries = this.#deps.source.takeUsage();
+    let away = !(await this.#sendSpooled());
+    for (let at = 0; at < entries.length; at += ENTRIES_MAX) {
+      const report = {
+        incarnation: this.#incarnation,
+        sequence: ++this.#sequence,
+        entries: entries.slice(at, at + ENTRIES_MAX),
+      };
+      away = away || !(await this.#send(report));
+      if (away) await this.#keep(report);
     }
   }
 
   /** @returns false when the control plane is away */
   async #sendSpooled(): Promise<boolean> {
-    const { spool } = this.#deps;
-    for (let report = await spool.first(); report !== null; report = await spool.first()) {
-      if (!(await this.#send(report))) return false;
-      await spool.removeFirst();
+    const { spool, log } = this.#deps;
+    try {
+      for (let report = await spool.first(); report !== null; report = await spool.first()) {
+        if (!(await this.#send(report))) return false;
+        await spool.removeFirst();
+      }
+    } catch (error) {
+      log.error({ err: error }, 'The spool in TUNNOX_STATE_DIR cannot be read: older counts wait');
     }
     return true;
   }
 
   async #keep(report: UsageRequest): Promise<void> {
-    const givenUp = await this.#deps.spool.add(report);
-    if (givenUp > 0) this.#deps.log.error({ reports: givenUp }, 'The spool is full: the oldest counts were given up');
+    const { spool, log } = this.#deps;
+    try {
+      const givenUp = await spool.add(report);
+      if (givenUp > 0) log.error({ reports: givenUp }, 'The spool is full: the oldest counts were given up');
+    } catch (error) {
+      log.error({ err: error, report }, 'The spool in TUNNOX_STATE_DIR cannot be written: these counts are lost');
+    }
   }
 
   /** @returns false when it has to be sent again */
