@@ -9,7 +9,10 @@ import { quiet } from './quiet.ts';
  */
 export function resetStream(stream: Duplex): void {
   if (stream.destroyed) return;
-  if (stream instanceof Socket && !(stream instanceof TLSSocket)) {
+  // While the end of the data waits behind bytes that the other side does not take, the kernel refuses a reset, and Node
+  // then loses the socket: it stays open and never emits `close`.
+  const ending = stream.writableEnded && !stream.writableFinished;
+  if (stream instanceof Socket && !(stream instanceof TLSSocket) && !ending) {
     stream.resetAndDestroy();
     return;
   }

@@ -101,6 +101,7 @@ export class VisitorConnection implements Timed {
   cut(): void {
     this.#exchange = null;
     this.#closing = true;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
     resetStream(this.socket);
   }
 
