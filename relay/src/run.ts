@@ -18,7 +18,7 @@ import { ListedPeers } from './control-plane/listed-peers.ts';
 import { type LoadReading, LoadReporter } from './control-plane/load-reporter.ts';
 import { LocalTicketVerifier } from './control-plane/local-ticket-verifier.ts';
 import { NodeLease } from './control-plane/node-lease.ts';
-import { type NodeDescription, Registration } from './control-plane/registration.ts';
+import { Registration } from './control-plane/registration.ts';
 import { RelayApi } from './control-plane/relay-api.ts';
 import { UsageReporter } from './control-plane/usage-reporter.ts';
 import { UsageSpool } from './control-plane/usage-spool.ts';
@@ -32,7 +32,8 @@ import { ConnectionGate } from './listener/connection-gate.ts';
 import { HttpListener } from './listener/http-listener.ts';
 import { TcpListener } from './listener/tcp-listener.ts';
 import { TlsListener } from './listener/tls-listener.ts';
-import { openProjection, ownAddress } from './projection.ts';
+import { describeNode, ownAddress } from './node-description.ts';
+import { openProjection } from './projection.ts';
 import { HttpProxy } from './proxy/http-proxy.ts';
 import { TcpProxy } from './proxy/tcp-proxy.ts';
 import { VisitServer } from './proxy/visit-server.ts';
@@ -77,7 +78,7 @@ export async function registerRelay(
   const certificates = new CertificateStore(config.tls, log);
   await certificates.start();
   const api = new RelayApi({ baseUrl: config.apiUrl, ca: apiCa });
-  const registration = new Registration({ api, identity, clock, random, log }, describe(config, version));
+  const registration = new Registration({ api, identity, clock, random, log }, describeNode(config, version));
   try {
     const answer = await registration.register(signal);
     log.info({ node_id: answer.node_id, incarnation: answer.incarnation, group: answer.group }, 'Registered');
@@ -265,27 +266,6 @@ function buildRelay(parts: Registered): ServingRelay {
     },
     leave: () => controlPlane.leave(),
     cut,
-  };
-}
-
-function describe(config: RelayConfig, version: string): NodeDescription {
-  const { ports } = config;
-  return {
-    region: config.region,
-    public_address: config.publicAddress,
-    ...(config.internalAddress === null ? {} : { internal_address: config.internalAddress }),
-    ...(config.joinToken === null ? {} : { join_token: config.joinToken }),
-    ports: {
-      agent_tcp: ports.agentTcp,
-      agent_ws: ports.agentWs,
-      http: ports.http,
-      https: ports.https,
-      bridge: ports.bridge,
-      metrics: ports.metrics,
-      public_from: ports.public.from,
-      public_to: ports.public.to,
-    },
-    version,
   };
 }
 
