@@ -15,9 +15,10 @@ import { visit } from './support/visit.ts';
 
 const SILENT = 10_000;
 const UNKNOWN_NAMES = 100_000;
+const SCAN_TIMEOUT_MS = 600_000;
 /** Requests in one write of the scan. */
 const PIPELINED = 50;
-const MEMORY_GROWTH_MAX = 96 * 1024 * 1024;
+const MEMORY_GROWTH_MAX = 48 * 1024 * 1024;
 
 inMode('hostile input', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } }, false, (context) => {
   let service: TargetService;
@@ -46,11 +47,11 @@ inMode('hostile input', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } }, 
     for (const address of addresses) {
       for (const input of hostileInputs()) {
         const socket = await dial(address);
-        const closed = once(socket, 'close');
+        // Let go: in order or by a reset, at the latest after the time that a silent connection has.
+        const letGo = new Promise<void>((resolve) => socket.once('close', () => resolve()));
         socket.end(input);
         socket.resume();
-        await Promise.race([closed, once(socket, 'end', { signal: AbortSignal.timeout(45_000) })]);
-        socket.destroy();
+        await letGo;
       }
     }
     await servesOthers();
@@ -58,18 +59,24 @@ inMode('hostile input', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } }, 
 
   it('10 000 connections that say nothing: others are served, and all of it is freed', async () => {
     const { agent_tcp, http, https, bridge } = relay();
-    const before = residentBytes(relay().pid);
-    const sockets: Socket[] = [];
-    for (const address of [agent_tcp, http, https, bridge]) {
-      for (let done = 0; done < SILENT / 4; done += 250) {
-        sockets.push(...(await Promise.all(Array.from({ length: 250 }, () => dial(address)))));
+    const round = async () => {
+      const sockets: Socket[] = [];
+      for (const address of [agent_tcp, http, https, bridge]) {
+        for (let done = 0; done < SILENT / 4; done += 250) {
+          sockets.push(...(await Promise.all(Array.from({ length: 250 }, () => dial(address)))));
+        }
       }
-    }
-    await servesOthers();
-    for (const socket of sockets) socket.destroy();
-    await eventually(() => gauge(relay().metrics, 'tunnox_http_connections'), (open) => open < 20);
-    await servesOthers();
-    assert.ok(residentBytes(relay().pid) - before < MEMORY_GROWTH_MAX);
+      await servesOthers();
+      for (const socket of sockets) socket.destroy();
+      await eventually(() => gauge(relay().metrics, 'tunnox_http_connections'), (open) => open < 20);
+      await servesOthers();
+    };
+    // What the first round needs at once is kept by the allocator; what a second round adds would be a leak.
+    await round();
+    const after = residentBytes(relay().pid);
+    await round();
+    const grown = residentBytes(relay().pid) - after;
+    assert.ok(grown < MEMORY_GROWTH_MAX, `grew by ${grown} bytes`);
   });
 
   it('a scan of 100 000 unknown host names: 404 or 503 for each, no Durable Object for any', async () => {
@@ -79,7 +86,8 @@ inMode('hostile input', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } }, 
     await Promise.all(scanners);
     assert.equal(countObjects(), objects);
     await servesOthers();
-    assert.ok(residentBytes(relay().pid) - before < MEMORY_GROWTH_MAX);
+    const grown = residentBytes(relay().pid) - before;
+    assert.ok(grown < MEMORY_GROWTH_MAX, `grew by ${grown} bytes`);
   });
 
   async function servesOthers(): Promise<void> {
@@ -150,7 +158,7 @@ async function scan(address: string, scanner: number): Promise<void> {
         else socket.end();
       }
     });
-    const closed = once(socket, 'close', { signal: AbortSignal.timeout(120_000) });
+    const closed = once(socket, 'close', { signal: AbortSignal.timeout(SCAN_TIMEOUT_MS) });
     send();
     await closed;
     assert.ok(answers > 0, 'the relay answered nothing');
