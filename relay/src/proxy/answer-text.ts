@@ -24,10 +24,19 @@ export function answerText(answer: Answer, frame: ResponseFrame & { accept: stri
  * @param fields More field lines, each with its CRLF.
  * @returns Latin-1 string of the bytes to send.
  */
-export function responseText(status: number, fields: string, { contentType, body }: AnswerBody, frame: ResponseFrame): string {
+export function responseText(
+  status: number,
+  fields: string,
+  { contentType, body }: AnswerBody,
+  frame: ResponseFrame,
+): string {
   const bytes = Buffer.from(body);
   const policy = contentType.startsWith('text/html') ? PAGE_POLICY : '';
-  const connection = frame.close ? 'Connection: close\r\n' : frame.minorVersion === 0 ? 'Connection: keep-alive\r\n' : '';
+  const connection = frame.close
+    ? 'Connection: close\r\n'
+    : frame.minorVersion === 0
+      ? 'Connection: keep-alive\r\n'
+      : '';
   return (
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nDate: ${frame.date}\r\n` +
     `Content-Type: ${contentType}\r\nContent-Length: ${bytes.length}\r\n` +

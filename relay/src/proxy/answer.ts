@@ -148,36 +148,102 @@ export function refusedTunnel(refused: TunnelRefused): Answer {
   const answer = { status: refused.status, code: cause };
   switch (cause) {
     case 'refused':
-      return { ...answer, title: 'Nothing answers at the target', detail: 'The tunnel works, but nothing answers at the target: is the service running?', missing: 'service' };
+      return {
+        ...answer,
+        title: 'Nothing answers at the target',
+        detail: 'The tunnel works, but nothing answers at the target: is the service running?',
+        missing: 'service',
+      };
     case 'timeout':
-      return { ...answer, title: 'The target does not answer', detail: 'The tunnel works, but the target did not take the connection in time.', missing: 'service' };
+      return {
+        ...answer,
+        title: 'The target does not answer',
+        detail: 'The tunnel works, but the target did not take the connection in time.',
+        missing: 'service',
+      };
     case 'unreachable':
-      return { ...answer, title: 'The target cannot be reached', detail: 'The tunnel works, but there is no way from the agent to the target.', missing: 'service' };
+      return {
+        ...answer,
+        title: 'The target cannot be reached',
+        detail: 'The tunnel works, but there is no way from the agent to the target.',
+        missing: 'service',
+      };
     case 'dns':
-      return { ...answer, title: 'The target has no address', detail: 'The tunnel works, but the agent cannot resolve the name of the target.', missing: 'service' };
+      return {
+        ...answer,
+        title: 'The target has no address',
+        detail: 'The tunnel works, but the agent cannot resolve the name of the target.',
+        missing: 'service',
+      };
     case 'tls':
-      return { ...answer, title: 'TLS to the target failed', detail: 'The tunnel works, but the agent and the target could not agree on TLS.', missing: 'service' };
+      return {
+        ...answer,
+        title: 'TLS to the target failed',
+        detail: 'The tunnel works, but the agent and the target could not agree on TLS.',
+        missing: 'service',
+      };
     case 'not_allowed':
-      return { ...answer, title: 'The agent refuses the target', detail: 'The allow list of the agent does not contain the target.', missing: 'service' };
+      return {
+        ...answer,
+        title: 'The agent refuses the target',
+        detail: 'The allow list of the agent does not contain the target.',
+        missing: 'service',
+      };
     case 'denied':
-      return { ...answer, title: 'Access denied', detail: 'The access rules of this tunnel do not admit your address.', missing: null };
+      return {
+        ...answer,
+        title: 'Access denied',
+        detail: 'The access rules of this tunnel do not admit your address.',
+        missing: null,
+      };
     case 'disabled':
       return { ...answer, title: 'The tunnel is switched off', detail: 'Its owner has disabled it.', missing: null };
     case 'bad_proof':
       return { ...answer, title: 'Access denied', detail: 'This tunnel is private.', missing: null };
     case 'connection_limit':
-      return { ...answer, title: 'Too many connections', detail: 'The tunnel has reached its limit of connections. Try again in a moment.', missing: null, retryAfterS: 2 };
+      return {
+        ...answer,
+        title: 'Too many connections',
+        detail: 'The tunnel has reached its limit of connections. Try again in a moment.',
+        missing: null,
+        retryAfterS: 2,
+      };
     case 'traffic_limit':
-      return { ...answer, title: 'The traffic is used up', detail: 'The traffic of this tunnel is used up for this month.', missing: null, retryAfterS: 3600 };
+      return {
+        ...answer,
+        title: 'The traffic is used up',
+        detail: 'The traffic of this tunnel is used up for this month.',
+        missing: null,
+        retryAfterS: 3600,
+      };
     case 'busy':
-      return { ...answer, title: 'The tunnel is busy', detail: 'The way to the agent is full. Try again in a moment.', missing: null, retryAfterS: 1 };
+      return {
+        ...answer,
+        title: 'The tunnel is busy',
+        detail: 'The way to the agent is full. Try again in a moment.',
+        missing: null,
+        retryAfterS: 1,
+      };
     case 'lost':
       // The agent will be back, here or at another relay: for a visitor that is a tunnel that is away for a moment.
-      return { ...answer, title: 'The agent has just gone', detail: 'The connection to the agent was lost. Try again in a moment.', missing: 'agent', retryAfterS: 2 };
+      return {
+        ...answer,
+        title: 'The agent has just gone',
+        detail: 'The connection to the agent was lost. Try again in a moment.',
+        missing: 'agent',
+        retryAfterS: 2,
+      };
     case 'unknown_binding':
     case 'stale_binding':
     case 'not_here':
       // These say that what is known of the tunnel is changing; a visitor is not told 404, 409 or 421 for that.
-      return { ...answer, status: 503, title: 'The tunnel is moving', detail: 'The tunnel is being changed or moved. Try again in a moment.', missing: 'agent', retryAfterS: 1 };
+      return {
+        ...answer,
+        status: 503,
+        title: 'The tunnel is moving',
+        detail: 'The tunnel is being changed or moved. Try again in a moment.',
+        missing: 'agent',
+        retryAfterS: 1,
+      };
   }
 }

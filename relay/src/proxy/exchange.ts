@@ -128,7 +128,7 @@ export class Exchange implements TargetListener, FinderListener {
     }
     if (answer.done) return this.#answered();
     if (answer.switching !== null) {
-        return upgrade(this.#core.metrics, this.#connection, target, answer.switching);
+      return upgrade(this.#core.metrics, this.#connection, target, answer.switching);
     }
     if (!more) {
       this.#visitorBlocked = true;

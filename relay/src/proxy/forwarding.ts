@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { flat } from './flat.ts';
 import { splitList } from './http1/connection-options.ts';
 import { findField } from './http1/find-field.ts';
 import type { RequestHead } from './http1/request-head.ts';
@@ -69,12 +68,12 @@ export class Forwarding {
 
   /** Field lines to add to a request, each with its CRLF. */
   lines(head: RequestHead): string {
-    if (this.#peerIsTrusted && head.forwarding !== '') return via(head) + this.#continuedLines(head);
+    if (this.#peerIsTrusted && head.forwarding !== '') return viaLine(head) + this.#continuedLines(head);
     if (head.host !== this.#lastHost) {
-      this.#lastHost = flat(head.host);
+      this.#lastHost = head.host;
       this.#lastLines = flat(this.#freshLines(head.host));
     }
-    return via(head) + this.#lastLines;
+    return viaLine(head) + this.#lastLines;
   }
 
   #freshLines(host: string): string {
@@ -106,6 +105,11 @@ export class Forwarding {
   }
 }
 
+/** The same text in one piece: it is written with every request of the connection. */
+function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}
+
 /** A request that has come by relays too often runs in a circle. */
 export function isLooping(via: string): boolean {
   if (!via.includes(PSEUDONYM)) return false;
@@ -119,7 +123,7 @@ function withPort(address: string, port: number): string {
 }
 
 /** Lines that came before stand before: several lines are one list. */
-function via(head: RequestHead): string {
+function viaLine(head: RequestHead): string {
   return head.minorVersion === 1 ? VIA_1_1 : VIA_1_0;
 }
 

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Cause } from '@tunnox/protocol/causes';
 import { TunnelRefused } from '../upstream/tunnel-refused.ts';
-import { bindingOf, DirectUpstream, startHttpTarget, startProxy, startRawTarget } from './test-support/proxy-fixture.ts';
+import {
+  bindingOf,
+  DirectUpstream,
+  startHttpTarget,
+  startProxy,
+  startRawTarget,
+} from './test-support/proxy-fixture.ts';
 import { RawClient, splitAnswers } from './test-support/raw-client.ts';
 
 const GET = (host: string, fields = ''): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n`;
@@ -55,7 +61,10 @@ describe('HttpProxy answers of its own', () => {
     const { port, router } = await startProxy(t);
     router.table.set('off.test', { kind: 'offline', binding: bindingOf('off.test') });
     const page = await ask(port, GET('off.test', `Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n${LAST}`));
-    assert.match(page, /\r\nContent-Type: text\/html; charset=utf-8\r\n[^]*<h1>The tunnel is offline<\/h1>[^]*<li class="bad">Agent/);
+    assert.match(
+      page,
+      /\r\nContent-Type: text\/html; charset=utf-8\r\n[^]*<h1>The tunnel is offline<\/h1>[^]*<li class="bad">Agent/,
+    );
     assert.match(page, /\r\nContent-Security-Policy: default-src 'none'/);
     const problem = await ask(port, GET('off.test', `Accept: application/json\r\n${LAST}`));
     const document = JSON.parse(problem.slice(problem.indexOf('\r\n\r\n'))) as Record<string, unknown>;
@@ -129,7 +138,10 @@ describe('HttpProxy answers of its own', () => {
     const target = await startHttpTarget(t, (request, response) => response.end(request.headers.via));
     const { port, router } = await startProxy(t);
     router.open('a.test', new DirectUpstream(target));
-    assert.match(await ask(port, `CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n${LAST}\r\n`), /^HTTP\/1\.1 405 [^]*\r\nAllow: GET, /);
+    assert.match(
+      await ask(port, `CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n${LAST}\r\n`),
+      /^HTTP\/1\.1 405 [^]*\r\nAllow: GET, /,
+    );
     assert.match(await ask(port, `TRACE / HTTP/1.1\r\nHost: a.test\r\n${LAST}\r\n`), /^HTTP\/1\.1 405 /);
     const hops = (count: number): string => `Via: 1.0 other, ${Array(count).fill('1.1 tunnox').join(', ')}\r\n`;
     assert.match(await ask(port, GET('a.test', hops(4) + LAST)), /^HTTP\/1\.1 200 [^]*1\.0 other, 1\.1 tunnox/);
@@ -182,7 +194,12 @@ describe('HttpProxy fail-over', () => {
     const target = await startHttpTarget(t, (_request, response) => response.end('served'));
     const { port, router } = await startProxy(t);
     const binding = bindingOf('a.test');
-    for (const [cause, served] of [['refused', true], ['busy', true], ['lost', true], ['denied', false]] as const) {
+    for (const [cause, served] of [
+      ['refused', true],
+      ['busy', true],
+      ['lost', true],
+      ['denied', false],
+    ] as const) {
       router.table.set('a.test', { kind: 'open', binding, upstreams: [refusing(cause), new DirectUpstream(target)] });
       assert.equal((await ask(port, GET('a.test', LAST))).endsWith('served'), served, cause);
     }
@@ -194,8 +211,14 @@ describe('HttpProxy fail-over', () => {
     for (const cause of ['not_here', 'stale_binding', 'lost'] as const) {
       const stale = refusing(cause);
       const fresh = new DirectUpstream(target, `fresh ${cause}`);
-      const open = (upstream: DirectUpstream) => ({ kind: 'open' as const, binding: bindingOf('a.test'), upstreams: [upstream] as [DirectUpstream] });
-      router.table.set('a.test', () => (router.forgotten.some(([, upstream]) => upstream === stale) ? open(fresh) : open(stale)));
+      const open = (upstream: DirectUpstream) => ({
+        kind: 'open' as const,
+        binding: bindingOf('a.test'),
+        upstreams: [upstream] as [DirectUpstream],
+      });
+      router.table.set('a.test', () =>
+        router.forgotten.some(([, upstream]) => upstream === stale) ? open(fresh) : open(stale),
+      );
       assert.match(await ask(port, GET('a.test', LAST)), /served$/, cause);
       assert.equal(stale.requests.length, 1);
       router.table.set('a.test', () => open(stale));
@@ -209,7 +232,9 @@ describe('HttpProxy fail-over', () => {
     const gone = new DirectUpstream(1);
     gone.closed = true;
     const binding = bindingOf('a.test');
-    router.table.set('a.test', () => (router.forgotten.length === 0 ? { kind: 'open', binding, upstreams: [gone] } : { kind: 'offline', binding }));
+    router.table.set('a.test', () =>
+      router.forgotten.length === 0 ? { kind: 'open', binding, upstreams: [gone] } : { kind: 'offline', binding },
+    );
     assert.match(await ask(port, GET('a.test', LAST)), /^HTTP\/1\.1 503 [^]*\r\nTunnox-Error: offline\r\n/);
     assert.equal(gone.requests.length, 0);
   });

@@ -72,7 +72,9 @@ describe('HttpProxy limits', () => {
     continueIt?.();
     await client.until((text) => text.includes('100 Continue'));
     for (let window = 0; window < 3; window++) {
-      await new Promise<void>((resolve) => client.socket.write('x'.repeat(limits.BODY_WINDOW_BYTES_MIN), () => resolve()));
+      await new Promise<void>((resolve) =>
+        client.socket.write('x'.repeat(limits.BODY_WINDOW_BYTES_MIN), () => resolve()),
+      );
       for (let i = 0; i < 20; i++) await nextTurn();
       clock.advance(limits.BODY_WINDOW_MS);
       await nextTurn();
@@ -133,7 +135,10 @@ describe('HttpProxy limits', () => {
     stalled.send('GET /big HTTP/1.1\r\nHost: a.test\r\n\r\n');
     await stalled.until((text) => text.includes('first'));
     stalled.socket.pause();
-    await waitFor(heldUp(() => upstream.tunnels[1]?.stream.isPaused() === true), 10_000);
+    await waitFor(
+      heldUp(() => upstream.tunnels[1]?.stream.isPaused() === true),
+      10_000,
+    );
     clock.advance(limits.STALL_MS + ROUND_MS);
     stalled.socket.removeAllListeners('data');
     stalled.socket.resume();
@@ -244,7 +249,9 @@ describe('HttpProxy limits', () => {
       await Promise.all(
         Array.from({ length: 100 }, async (_, index) => {
           const client = await RawClient.connect(port);
-          client.send(String.fromCharCode(...Array.from({ length: 64 }, (__, at) => (index * 37 + at * 101 + round * 13) % 256)));
+          client.send(
+            String.fromCharCode(...Array.from({ length: 64 }, (__, at) => (index * 37 + at * 101 + round * 13) % 256)),
+          );
           client.socket.end();
           await client.untilEnd();
         }),

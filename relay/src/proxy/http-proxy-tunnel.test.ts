@@ -57,11 +57,16 @@ describe('HttpProxy over HTTP/2 tunnels', () => {
     const sizes = [0, 1, 70_000, 3, 2_000_000];
     for (const [index, size] of sizes.entries()) {
       client.send(`POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${size}\r\n\r\n${'x'.repeat(size)}`);
-      await client.until((text) => splitAnswers(text).filter(({ head, body }) => body.length === lengthOf(head)).length === index + 1);
+      await client.until(
+        (text) => splitAnswers(text).filter(({ head, body }) => body.length === lengthOf(head)).length === index + 1,
+      );
       // An answer that begins before the request has ended is the last one of its connection.
       if (size === 2_000_000) break;
     }
-    assert.deepEqual(splitAnswers(client.received).map(({ body }) => body.length), sizes);
+    assert.deepEqual(
+      splitAnswers(client.received).map(({ body }) => body.length),
+      sizes,
+    );
     assert.equal(proxy.metrics.tunnelsOpened, 1);
     client.socket.destroy();
   });

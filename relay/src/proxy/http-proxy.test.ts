@@ -78,7 +78,9 @@ describe('HttpProxy', () => {
     router.open('fast.test', new DirectUpstream(fast), { binding_id: 'domain:2' });
     const client = await RawClient.connect(port);
     const post = 'POST / HTTP/1.1\r\nHost: slow.test\r\nContent-Length: 5\r\n\r\nhello';
-    client.send(GET('slow.test') + GET('fast.test') + GET('none.test') + post + GET('fast.test', '/', 'Connection: close\r\n'));
+    client.send(
+      GET('slow.test') + GET('fast.test') + GET('none.test') + post + GET('fast.test', '/', 'Connection: close\r\n'),
+    );
     const answers = splitAnswers(await client.untilEnd());
     assert.deepEqual(
       answers.map(({ head, body }) => (head.startsWith('HTTP/1.1 200') ? body : head.slice(9, 12))),
@@ -136,7 +138,9 @@ describe('HttpProxy', () => {
       socket.on('data', (chunk: Buffer) => {
         seen += chunk.toString('latin1');
         if (!seen.endsWith('0\r\nX-Sum: 1\r\n\r\n')) return;
-        socket.write('HTTP/1.1 200 OK\r\nDate: now\r\nTransfer-Encoding: chunked\r\nTrailer: X-End\r\n\r\n2;a=b\r\nok\r\n');
+        socket.write(
+          'HTTP/1.1 200 OK\r\nDate: now\r\nTransfer-Encoding: chunked\r\nTrailer: X-End\r\n\r\n2;a=b\r\nok\r\n',
+        );
         socket.write('0\r\nX-End: 2\r\nSet-Cookie: no\r\n\r\n');
       }),
     );
@@ -175,7 +179,8 @@ describe('HttpProxy', () => {
     const target = await startRawTarget(t, (socket) => {
       socket.on('data', (chunk: Buffer) => {
         const text = chunk.toString('latin1');
-        if (text.includes('Expect: 100-continue')) socket.write('HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n');
+        if (text.includes('Expect: 100-continue'))
+          socket.write('HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n');
         else socket.write(`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n\r\nok`);
       });
     });
@@ -190,7 +195,10 @@ describe('HttpProxy', () => {
     client.socket.destroy();
     const old = await RawClient.connect(port);
     old.send('GET / HTTP/1.0\r\nHost: a.test\r\n\r\n');
-    assert.equal(await old.untilEnd(), 'HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
+    assert.equal(
+      await old.untilEnd(),
+      'HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok',
+    );
   });
 
   it('knows that HEAD, 204 and 304 have no body, and keeps the connection', async (t) => {
@@ -290,7 +298,9 @@ describe('HttpProxy', () => {
     for (const [name, fields] of Object.entries(heads)) {
       const target = await startRawTarget(t, (socket) =>
         socket.on('data', () => {
-          socket.write(`HTTP/1.1 200 OK\r\nDate: now\r\n${fields}\r\n5\r\nparts`, () => setImmediate(() => socket.resetAndDestroy()));
+          socket.write(`HTTP/1.1 200 OK\r\nDate: now\r\n${fields}\r\n5\r\nparts`, () =>
+            setImmediate(() => socket.resetAndDestroy()),
+          );
         }),
       );
       const { port, router, proxy } = await startProxy(t);
@@ -318,7 +328,10 @@ describe('HttpProxy', () => {
         const client = await RawClient.connect(port);
         client.send(`POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(10)}`);
         const received = await client.until((text) => text.endsWith('ok'));
-        assert.equal(received, 'HTTP/1.1 202 Accepted\r\nDate: now\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
+        assert.equal(
+          received,
+          'HTTP/1.1 202 Accepted\r\nDate: now\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok',
+        );
         client.send('x'.repeat(99_990));
         await client.untilEnd();
       });
@@ -328,14 +341,17 @@ describe('HttpProxy', () => {
 
   it('lets a visitor read an early answer of a target that closes on it', async (t) => {
     const target = await startRawTarget(t, (socket) => {
-      socket.once('data', () => socket.end('HTTP/1.1 413 Too Large\r\nDate: now\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno'));
+      socket.once('data', () =>
+        socket.end('HTTP/1.1 413 Too Large\r\nDate: now\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno'),
+      );
     });
     const { port, router } = await startProxy(t);
     router.open('a.test', new DirectUpstream(target));
     const client = await RawClient.connect(port);
     client.send('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10000000\r\n\r\n');
     const piece = 'x'.repeat(1 << 16);
-    for (let i = 0; i < 50 && !client.ended; i++) await new Promise<void>((resolve) => client.socket.write(piece, () => resolve()));
+    for (let i = 0; i < 50 && !client.ended; i++)
+      await new Promise<void>((resolve) => client.socket.write(piece, () => resolve()));
     assert.match(await client.untilEnd(), /^HTTP\/1\.1 413 .*no$/s);
     assert.equal(client.error, null);
   });

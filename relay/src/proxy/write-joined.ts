@@ -24,7 +24,13 @@ export function writeWithHead(stream: Duplex, head: string, bytes: Buffer, from:
  *
  * @returns As `stream.write`.
  */
-export function writeWithout(stream: Duplex, bytes: Buffer, from: number, drops: readonly number[], to: number): boolean {
+export function writeWithout(
+  stream: Duplex,
+  bytes: Buffer,
+  from: number,
+  drops: readonly number[],
+  to: number,
+): boolean {
   const last = drops.at(-1) ?? from;
   if (last === from) return stream.write(bytes.subarray(from, to));
   const copyTo = to - last > COPY_BYTES_MAX ? last : to;

@@ -65,11 +65,18 @@ describe('BodyScanner', () => {
 
   it('passes chunks, sizes and extensions as they came, and stops at their end', () => {
     const text = '3\r\nabc\r\n0A;name="v;w"\r\n0123456789\r\n000\r\n\r\n';
-    assert.deepEqual(whole(`${text}GET`), { passed: text, payload: 'abc0123456789', done: true, rest: 'GET', error: null });
+    assert.deepEqual(whole(`${text}GET`), {
+      passed: text,
+      payload: 'abc0123456789',
+      done: true,
+      rest: 'GET',
+      error: null,
+    });
   });
 
   it('passes trailers, without those that may only stand in a head', () => {
-    const trailers = 'X-Sum: 1\r\nContent-Length: 5\r\nTransfer_Encoding: x\r\nHost: b\r\nX-Forwarded-For: 1\r\nAuthorization: x\r\nSet-Cookie: a=b\r\nGrpc-Status: 0\r\n';
+    const trailers =
+      'X-Sum: 1\r\nContent-Length: 5\r\nTransfer_Encoding: x\r\nHost: b\r\nX-Forwarded-For: 1\r\nAuthorization: x\r\nSet-Cookie: a=b\r\nGrpc-Status: 0\r\n';
     const { passed, rest } = whole(`0\r\n${trailers}\r\nnext`);
     assert.equal(passed, '0\r\nX-Sum: 1\r\nGrpc-Status: 0\r\n\r\n');
     assert.equal(rest, 'next');
@@ -104,7 +111,8 @@ describe('BodyScanner', () => {
     const places = fc.array(fc.nat(2000), { maxLength: 20 });
     fc.assert(
       fc.property(fc.array(chunk, { maxLength: 10 }), places, fc.boolean(), (chunks, cuts, upper) => {
-        const size = (text: string): string => (upper ? text.length.toString(16).toUpperCase() : text.length.toString(16));
+        const size = (text: string): string =>
+          upper ? text.length.toString(16).toUpperCase() : text.length.toString(16);
         const text = `${chunks.map((data) => `${size(data)}\r\n${data}\r\n`).join('')}0\r\nA: b\r\n\r\n`;
         const scanned = scan(cut(Buffer.from(`${text}rest`, 'latin1'), cuts));
         assert.deepEqual(scanned, { passed: text, payload: chunks.join(''), done: true, rest: 'rest', error: null });
@@ -113,7 +121,22 @@ describe('BodyScanner', () => {
   });
 
   it('says the same of any bytes, however they are cut', () => {
-    const token = fc.constantFrom('0', '1', '3', 'a', ';', '\r', '\n', '\r\n', '\r\n\r\n', ' ', 'X: y', ':', 'abc', '\0');
+    const token = fc.constantFrom(
+      '0',
+      '1',
+      '3',
+      'a',
+      ';',
+      '\r',
+      '\n',
+      '\r\n',
+      '\r\n\r\n',
+      ' ',
+      'X: y',
+      ':',
+      'abc',
+      '\0',
+    );
     fc.assert(
       fc.property(fc.array(token, { maxLength: 30 }), fc.array(fc.nat(100), { maxLength: 12 }), (tokens, cuts) => {
         const bytes = Buffer.from(tokens.join(''), 'latin1');

@@ -2,9 +2,7 @@
 type ByteTable = Uint8Array;
 
 /** `tchar` of RFC 9110, section 5.6.2: methods and field names. */
-export const IS_TOKEN: ByteTable = tableOf(
-  (byte, char) => byte < 0x80 && /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(char),
-);
+export const IS_TOKEN: ByteTable = tableOf((byte, char) => byte < 0x80 && /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(char));
 
 /** Bytes of a field value: HTAB, SP, VCHAR, obs-text (RFC 9110, section 5.5). */
 export const IS_FIELD_VALUE: ByteTable = tableOf((byte) => byte === 0x09 || (byte >= 0x20 && byte !== 0x7f));

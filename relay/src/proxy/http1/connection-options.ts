@@ -17,8 +17,8 @@ const UPGRADE: ConnectionOptions = { ...NO_OPTIONS, upgrade: true };
  * @see RFC 9110, section 7.6.1
  */
 export function parseConnectionOptions(value: string): ConnectionOptions {
+  if (value === 'keep-alive') return KEEP_ALIVE;
   const lower = value.toLowerCase();
-  if (lower === 'keep-alive') return KEEP_ALIVE;
   if (lower === 'close') return CLOSE;
   if (lower === 'upgrade') return UPGRADE;
   const options = { ...NO_OPTIONS };

@@ -1,11 +1,7 @@
 import { malformed } from './malformed.ts';
 
 /** How the end of a body is found. `close`: it ends with the connection (responses only). */
-export type Framing =
-  | { kind: 'none' }
-  | { kind: 'length'; bytes: number }
-  | { kind: 'chunked' }
-  | { kind: 'close' };
+export type Framing = { kind: 'none' } | { kind: 'length'; bytes: number } | { kind: 'chunked' } | { kind: 'close' };
 
 export const NO_BODY: Framing = { kind: 'none' };
 const CHUNKED: Framing = { kind: 'chunked' };

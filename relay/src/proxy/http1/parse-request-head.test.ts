@@ -60,7 +60,7 @@ const MALFORMED: Record<string, string> = {
   'chunked in quotes': post('Transfer-Encoding: "chunked"\r\n'),
   'a vertical tab before chunked': post('Transfer-Encoding: \vchunked\r\n'),
   'an unknown coding': post('Transfer-Encoding: xchunked\r\n'),
-  'identity': post('Transfer-Encoding: identity\r\n'),
+  identity: post('Transfer-Encoding: identity\r\n'),
   'an empty Transfer-Encoding': post('Transfer-Encoding:\r\n'),
   'Transfer-Encoding in HTTP/1.0': 'POST / HTTP/1.0\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n',
   'white space before the colon': post('Transfer-Encoding : chunked\r\n'),
@@ -121,7 +121,7 @@ const MALFORMED: Record<string, string> = {
   'an absolute target with another port': 'GET http://a.test:81/ HTTP/1.1\r\nHost: a.test\r\n\r\n',
   'an absolute target with user information': 'GET http://u@a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n',
   'an absolute target with another scheme': 'GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n',
-  'garbage': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n',
+  garbage: '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n',
 };
 
 const INCOMPLETE: Record<string, string> = {
@@ -217,7 +217,9 @@ describe('parseRequestHead()', () => {
 
   it('sets forwarding fields apart, and drops names that only mimic known ones', () => {
     const { lines, forwarding } = head(
-      get('X-Forwarded-For: 1.2.3.4\r\nX_Forwarded_For: 5\r\nForwarded: for=1\r\nX-Real-IP: 6\r\nContent_Length: 7\r\nx-forwarded-port: 8\r\n'),
+      get(
+        'X-Forwarded-For: 1.2.3.4\r\nX_Forwarded_For: 5\r\nForwarded: for=1\r\nX-Real-IP: 6\r\nContent_Length: 7\r\nx-forwarded-port: 8\r\n',
+      ),
     );
     assert.equal(lines, 'GET / HTTP/1.1\r\nHost: a.test\r\n');
     assert.equal(forwarding, 'X-Forwarded-For: 1.2.3.4\r\nForwarded: for=1\r\nX-Real-IP: 6\r\nx-forwarded-port: 8\r\n');

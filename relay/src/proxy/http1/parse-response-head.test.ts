@@ -5,7 +5,8 @@ import { parseResponseHead, type ResponseHead } from './parse-response-head.ts';
 import { responseLines } from './response-lines.ts';
 
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1');
-const head = (text: string, method = 'GET'): ResponseHead => parseResponseHead(bytesOf(text), 0, method) as ResponseHead;
+const head = (text: string, method = 'GET'): ResponseHead =>
+  parseResponseHead(bytesOf(text), 0, method) as ResponseHead;
 const lines = (text: string): string => responseLines(bytesOf(text), head(text));
 const ok = (fields: string): string => `HTTP/1.1 200 OK\r\n${fields}\r\n`;
 
@@ -33,7 +34,7 @@ const MALFORMED: Record<string, string> = {
   'a status of four digits': 'HTTP/1.1 2000 OK\r\n\r\n',
   'a status below 100': 'HTTP/1.1 099 OK\r\n\r\n',
   'HTTP/2': 'HTTP/2 200\r\n\r\n',
-  'ICY': 'ICY 200 OK\r\n\r\n',
+  ICY: 'ICY 200 OK\r\n\r\n',
   'an empty line before it': `\r\n${ok('')}`,
   'another protocol': 'SSH-2.0-OpenSSH_9.2\r\n',
 };

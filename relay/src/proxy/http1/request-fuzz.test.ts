@@ -98,25 +98,41 @@ const request = fc
     fc.array(fc.constantFrom(...PIECES), { maxLength: 3 }),
     fc.constantFrom(...BODIES),
   )
-  .map(([method, version, fields, body]) => `${method} /x HTTP/${version}\r\nHost: a.test\r\n${fields.join('')}\r\n${body}`);
+  .map(
+    ([method, version, fields, body]) =>
+      `${method} /x HTTP/${version}\r\nHost: a.test\r\n${fields.join('')}\r\n${body}`,
+  );
 
 type Mutation = (text: string) => string;
 
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
-  fc.tuple(fc.nat(), fc.constantFrom('\r', '\n', '\r\n', ' ', '\t', '\0', ':', ',', ';', '0', '\x0b', '\x85', '\xa0', '')).map(
-    ([at, inserted]): Mutation =>
-      (text) => text.slice(0, at % (text.length + 1)) + inserted + text.slice(at % (text.length + 1)),
+  fc
+    .tuple(
+      fc.nat(),
+      fc.constantFrom('\r', '\n', '\r\n', ' ', '\t', '\0', ':', ',', ';', '0', '\x0b', '\x85', '\xa0', ''),
+    )
+    .map(
+      ([at, inserted]): Mutation =>
+        (text) =>
+          text.slice(0, at % (text.length + 1)) + inserted + text.slice(at % (text.length + 1)),
+    ),
+  fc.nat().map(
+    (at): Mutation =>
+      (text) =>
+        text.slice(0, at % text.length) + text.slice((at % text.length) + 1),
   ),
-  fc.nat().map((at): Mutation => (text) => text.slice(0, at % text.length) + text.slice((at % text.length) + 1)),
   fc.tuple(fc.nat(), fc.nat(255)).map(
     ([at, byte]): Mutation =>
-      (text) => text.slice(0, at % text.length) + String.fromCharCode(byte) + text.slice((at % text.length) + 1),
+      (text) =>
+        text.slice(0, at % text.length) + String.fromCharCode(byte) + text.slice((at % text.length) + 1),
   ),
 );
 
 const stream = fc
   .tuple(fc.array(request, { minLength: 1, maxLength: 3 }), fc.array(mutation, { maxLength: 3 }))
-  .map(([requests, mutations]) => mutations.reduce((text, mutate) => (text === '' ? text : mutate(text)), requests.join('')));
+  .map(([requests, mutations]) =>
+    mutations.reduce((text, mutate) => (text === '' ? text : mutate(text)), requests.join('')),
+  );
 
 describe('reading of requests', () => {
   it('sees the same requests and the same error however the bytes are cut', () => {

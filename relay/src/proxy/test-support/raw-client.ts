@@ -62,7 +62,7 @@ export class RawClient {
 /** Answers in a stream of bytes of which each has a Content-Length. */
 export function splitAnswers(received: string): { head: string; body: string }[] {
   const answers = [];
-  for (let rest = received; rest !== ''; ) {
+  for (let rest = received; rest !== '';) {
     const end = rest.indexOf('\r\n\r\n');
     if (end === -1) break;
     const head = rest.slice(0, end);

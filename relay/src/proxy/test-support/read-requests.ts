@@ -31,7 +31,7 @@ export function readRequests(pieces: readonly Buffer[]): ReadRequests {
   try {
     for (const piece of pieces) {
       input = Buffer.concat([input, piece]);
-      for (let progress = true; progress; ) {
+      for (let progress = true; progress;) {
         progress = false;
         if (body === null) {
           const head = parseRequestHead(input, 0, scannedTo);
@@ -47,7 +47,8 @@ export function readRequests(pieces: readonly Buffer[]): ReadRequests {
         const request = current as ReadRequest;
         if (!body.done && input.length > 0) {
           const bytes = input;
-          const payload = (from: number, to: number): void => void (request.payload += bytes.toString('latin1', from, to));
+          const payload = (from: number, to: number): void =>
+            void (request.payload += bytes.toString('latin1', from, to));
           body.scan(bytes, 0, payload);
           if (body.framing.kind === 'length') payload(0, body.passTo);
           request.forwarded += bytes.toString('latin1', 0, body.passTo) + body.trailer;
