@@ -10,10 +10,12 @@ export interface ModeContext {
   readonly redis: RedisFixture | undefined;
 }
 
-/** Runs a suite against a platform without Redis and against one with it. */
+/** Runs a suite against a platform without Redis and, at the same time, against one with it. */
 export function inBothModes(title: string, options: StackOptions, suite: (context: ModeContext) => void): void {
-  inMode(`${title} (no Redis)`, options, false, suite);
-  inMode(`${title} (Redis)`, options, true, suite);
+  describe(title, { concurrency: true }, () => {
+    inMode(`${title} (no Redis)`, options, false, suite);
+    inMode(`${title} (Redis)`, options, true, suite);
+  });
 }
 
 /** Runs a suite against a platform of its own. */
@@ -23,7 +25,7 @@ export function inMode(
   withRedis: boolean,
   suite: (context: ModeContext) => void,
 ): void {
-  describe(title, { skip: withRedis ? needs('redis-server') : false }, () => {
+  describe(title, { concurrency: false, skip: withRedis ? needs('redis-server') : false }, () => {
     let platform: RunningStack | undefined;
     let redis: RedisFixture | undefined;
     before(async () => {
