@@ -1,5 +1,6 @@
 import { connect, type ClientHttp2Session, type ClientSessionOptions, type SecureClientSessionOptions } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { type CarrierOptions, carrierOf } from './elastic-socket.ts';
 import { quiet } from './quiet.ts';
 import { SESSION_OPTIONS, SESSION_WINDOW_BYTES, sessionSettings } from './session-settings.ts';
 
@@ -11,11 +12,11 @@ import { SESSION_OPTIONS, SESSION_WINDOW_BYTES, sessionSettings } from './sessio
  *
  * @param socket As for `serveSession()`.
  */
-export function connectSession(socket: Duplex): ClientHttp2Session {
+export function connectSession(socket: Duplex, carrier: CarrierOptions = {}): ClientHttp2Session {
   const options: ClientSessionOptions | SecureClientSessionOptions = {
     ...SESSION_OPTIONS,
     settings: sessionSettings(false),
-    createConnection: () => socket,
+    createConnection: () => carrierOf(socket, carrier),
   };
   // The authority is only a name here: every request brings its own.
   const session = connect('http://tunnox', options);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type EventEmitter, once } from 'node:events';
 import type { ClientHttp2Session, ClientHttp2Stream, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { HEADER } from '@tunnox/protocol/names';
 import { socketPair } from '@tunnox/testing/socket-pair';
@@ -20,7 +21,7 @@ async function sessions(
 ): Promise<{ relay: ClientHttp2Session; agent: ServerHttp2Session }> {
   const { client, server } = await socketPair(false);
   const agent = serveSession(client);
-  const relay = connectSession(server);
+  const relay = connectSession(server, { elastic: false });
   routeStreams(agent, { tunnel });
   t.after(() => {
     relay.destroy();
@@ -118,6 +119,36 @@ test('a session carries one fast reader past 99 that do not read, at the price o
   let late = 0;
   for await (const part of slow[0] as ClientHttp2Stream) late += (part as Buffer).length;
   assert.equal(late, bytes);
+});
+
+test('a session carries many tunnels that are busy in both directions', async (t) => {
+  const chunk = Buffer.alloc(64 * 1024);
+  const bytes = 4 * 1024 * 1024;
+  const blast = (stream: Duplex): void => {
+    let sent = 0;
+    const send = (): void => {
+      while (sent < bytes) {
+        sent += chunk.length;
+        if (!stream.write(chunk)) return void stream.once('drain', send);
+      }
+      stream.end();
+    };
+    send();
+  };
+  const { relay } = await sessions(t, (stream) => {
+    acceptTunnel(stream);
+    stream.resume();
+    blast(stream);
+  });
+  await Promise.all(
+    Array.from({ length: 30 }, async () => {
+      const stream = await openTunnelStream(relay, 'mapping:1', {}, NEVER);
+      blast(stream);
+      let read = 0;
+      for await (const part of stream) read += (part as Buffer).length;
+      assert.equal(read, bytes);
+    }),
+  );
 });
 
 test('a session survives thousands of tunnels that are reset in the middle', async (t) => {

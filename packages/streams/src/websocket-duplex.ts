@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import { quiet } from './quiet.ts';
+import { UNPROCESSED_BYTES_MAX } from './session-settings.ts';
 
 /**
  * The bytes of a WebSocket's binary messages as a Duplex for an HTTP/2 session; the borders of messages mean nothing.
@@ -14,7 +15,8 @@ export class WebSocketDuplex extends Duplex {
   readonly #socket: WebSocket;
 
   constructor(socket: WebSocket) {
-    super({ allowHalfOpen: false, readableHighWaterMark: BUFFER_BYTES, writableHighWaterMark: BUFFER_BYTES });
+    // As elastic as `ElasticSocket`, and for the same reason.
+    super({ allowHalfOpen: false, readableHighWaterMark: UNPROCESSED_BYTES_MAX, writableHighWaterMark: WRITE_BYTES });
     this.#socket = socket;
     quiet(this);
     socket.binaryType = 'nodebuffer';
@@ -58,4 +60,4 @@ export class WebSocketDuplex extends Duplex {
 }
 
 const BINARY = { binary: true } as const;
-const BUFFER_BYTES = 256 * 1024;
+const WRITE_BYTES = 256 * 1024;

@@ -50,7 +50,7 @@ export class BridgeServer {
 
   /** Takes the connection of a peer over whose key has been checked. */
   accept(socket: Duplex & { bytesRead?: number }, peer: NodeAddress): void {
-    const session = serveSession(socket);
+    const session = serveSession(socket, { elastic: false });
     this.#sessions.set(session, peer);
     session.once('close', () => this.#sessions.delete(session));
     watchLiveness(session, socket, this.#deps.pings);

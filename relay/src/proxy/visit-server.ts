@@ -67,7 +67,7 @@ export class VisitServer {
     arrival: { address: string; authenticated: () => void },
   ): void {
     const { clock, pings } = this.#deps;
-    const session = serveSession(socket);
+    const session = serveSession(socket, { elastic: false });
     const timer = clock.timer(HELLO_TIMEOUT_MS, () => {
       this.#refused.add('timeout');
       session.destroy();

@@ -65,7 +65,7 @@ export class AgentSessionServer {
    */
   accept(socket: Duplex & { bytesRead?: number }, arrival: { authenticated: () => void }): void {
     const { clock, pings } = this.#deps;
-    const session = connectSession(socket);
+    const session = connectSession(socket, { elastic: false });
     const aborter = new AbortController();
     const timer = clock.timer(HELLO_TIMEOUT_MS, () => {
       this.#refused.add('timeout');
