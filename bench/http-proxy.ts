@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { processStats } from './src/process-stats.ts';
 import { ratios, summarize } from './src/stats.ts';
 
 /**
@@ -33,8 +34,18 @@ const { values } = parseArgs({
 
 const HOST = '127.0.0.1';
 const BODY = 'x'.repeat(615);
-const proxyLocation =
-  'location / { proxy_pass http://target; proxy_http_version 1.1; proxy_set_header Connection ""; }';
+/** The same work as the relay's: the visitor's Host is kept, and the visitor is named to the target. */
+const proxyLocation = `location / {
+  proxy_pass http://target;
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_set_header Host $http_host;
+  proxy_set_header Via "1.1 nginx";
+  proxy_set_header X-Forwarded-For $remote_addr;
+  proxy_set_header X-Forwarded-Proto $scheme;
+  proxy_set_header X-Forwarded-Host $http_host;
+  proxy_set_header Forwarded "for=$remote_addr;host=$http_host;proto=$scheme";
+}`;
 const upstreamBlock = (port: number) =>
   `upstream target { server ${HOST}:${port}; keepalive 512; keepalive_requests 1000000000; }`;
 
@@ -51,34 +62,65 @@ async function compare(): Promise<void> {
       values.target === 'node'
         ? await startRole(children, 'target')
         : await startNginx(children, home, 'target', answers);
-    const nginx = await startNginx(children, home, 'proxy', proxyLocation, upstreamBlock(target));
-    const relay = await startRole(children, 'relay', target);
-    const ports = { direct: target, nginx, relay };
-    const rates: Record<keyof typeof ports, number[]> = { direct: [], nginx: [], relay: [] };
-    for (const port of Object.values(ports)) await requestsPerSecond(port, 2);
+    const subjects: Subject[] = [
+      { ...target, name: 'direct', rates: [], cpuUs: [] },
+      {
+        ...(await startNginx(children, home, 'proxy', proxyLocation, upstreamBlock(target.port))),
+        name: 'nginx',
+        rates: [],
+        cpuUs: [],
+      },
+      { ...(await startRole(children, 'relay', target.port)), name: 'relay', rates: [], cpuUs: [] },
+    ];
+    for (const { port } of subjects) await load(port, 2);
     for (let round = 0; round < Number(values.rounds); round++) {
-      for (const name of ['nginx', 'relay', 'direct'] as const) {
-        rates[name].push(await requestsPerSecond(ports[name], Number(values.seconds)));
-      }
+      for (const subject of subjects) await measure(subject, Number(values.seconds));
     }
-    for (const name of ['direct', 'nginx', 'relay'] as const) {
-      const { median, min, max } = summarize(rates[name]);
-      const ratio = summarize(ratios(rates[name], rates.nginx)).median;
-      process.stdout.write(
-        `${name.padEnd(8)} ${Math.round(median)} requests/s (${Math.round(min)}–${Math.round(max)}), ${ratio.toFixed(2)} × nginx\n`,
-      );
-    }
+    for (const subject of subjects) report(subject, subjects[1] as Subject);
   } finally {
     for (const child of children) child.kill('SIGKILL');
     await rm(home, { recursive: true, force: true });
   }
 }
 
-async function requestsPerSecond(port: number, seconds: number): Promise<number> {
+interface Started {
+  port: number;
+  pid: number;
+}
+
+interface Subject extends Started {
+  name: string;
+  /** Requests a second, by round. */
+  rates: number[];
+  /** Microseconds of CPU for one request, by round: hardly touched by what else the machine does. */
+  cpuUs: number[];
+}
+
+async function measure(subject: Subject, seconds: number): Promise<void> {
+  const before = await processStats([subject.pid]);
+  const { requests, rate } = await load(subject.port, seconds);
+  const after = await processStats([subject.pid]);
+  subject.rates.push(rate);
+  subject.cpuUs.push(((after.cpuSeconds - before.cpuSeconds) * 1e6) / requests);
+}
+
+async function load(port: number, seconds: number): Promise<{ requests: number; rate: number }> {
   const args = ['-t1', `-c${values.connections}`, `-d${seconds}`, `http://${HOST}:${port}/`];
   const { stdout } = await promisify(execFile)('wrk', args);
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`wrk saw errors:\n${stdout}`);
-  return Number(/Requests\/sec:\s+([0-9.]+)/.exec(stdout)?.[1]);
+  return {
+    requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
+    rate: Number(/Requests\/sec:\s+([0-9.]+)/.exec(stdout)?.[1]),
+  };
+}
+
+function report({ name, rates, cpuUs }: Subject, nginx: Subject): void {
+  const { median, min, max } = summarize(rates);
+  const ratio = summarize(ratios(rates, nginx.rates)).median.toFixed(2);
+  const cpu = summarize(cpuUs).median.toFixed(1);
+  process.stdout.write(
+    `${name.padEnd(8)} ${Math.round(median)} requests/s (${Math.round(min)}–${Math.round(max)}), ${ratio} × nginx, ${cpu} µs of CPU each\n`,
+  );
 }
 
 async function freePort(): Promise<number> {
@@ -90,13 +132,13 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts this file in another role. @returns the port that it listens on */
-async function startRole(children: ChildProcess[], role: string, to = 0): Promise<number> {
+/** Starts this file in another role. */
+async function startRole(children: ChildProcess[], role: string, to = 0): Promise<Started> {
   const args = [fileURLToPath(import.meta.url), '--role', role, '--to', String(to)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return Number(line.toString());
+  return { port: Number(line.toString()), pid: child.pid ?? 0 };
 }
 
 function serveTarget(): void {
@@ -140,14 +182,13 @@ async function serveRelay(targetPort: number): Promise<void> {
   process.stdout.write(`${await new HttpListener(proxy, { host: HOST, port: 0 }).start()}\n`);
 }
 
-/** @returns the port that it listens on */
 async function startNginx(
   children: ChildProcess[],
   home: string,
   name: string,
   location: string,
   upstream = '',
-): Promise<number> {
+): Promise<Started> {
   const port = await freePort();
   const prefix = join(home, name);
   await mkdir(prefix);
@@ -167,12 +208,16 @@ http {
   uwsgi_temp_path ${prefix}/uwsgi;
   scgi_temp_path ${prefix}/scgi;
   ${upstream}
-  server { listen ${HOST}:${port}; ${location} }
+  server {
+    listen ${HOST}:${port};
+    ${location}
+  }
 }
 `;
   await writeFile(config, text);
-  children.push(
-    spawn('nginx', ['-p', prefix, '-c', config, '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'inherit'] }),
-  );
-  return port;
+  const child = spawn('nginx', ['-p', prefix, '-c', config, '-e', 'stderr'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  children.push(child);
+  return { port, pid: child.pid ?? 0 };
 }
