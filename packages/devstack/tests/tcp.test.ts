@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { before, it } from 'node:test';
 import { text } from 'node:stream/consumers';
 import { startAgent } from '@tunnox/testing/agent';
@@ -81,7 +81,7 @@ inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
 
   it('tunnox forward joins an agent at relay 1 with one at relay 2', async () => {
     const { relays } = context.platform.stack;
-    const server = createServer((socket) => socket.pipe(socket));
+    const server = createServer(echoBack);
     const port = await listen(server);
     const target = await startAgent(context.platform, ['run', '-c', (await managedClient(context.platform.stack, context.platform.home, tenant)).configFile]);
     const { client_id: targetId, node_id: targetNode } = await target.ready();
@@ -134,7 +134,7 @@ inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
 
   it('closes and refuses the tunnels of a mapping that is switched off, and serves it again when it is on', async () => {
     const { stack } = context.platform;
-    const server = createServer((socket) => socket.pipe(socket));
+    const server = createServer(echoBack);
     const port = await listen(server);
     const agent = await startAgent(context.platform, ['tcp', String(port)], tenant.apiKey);
     try {
@@ -166,6 +166,12 @@ inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
     }
   });
 });
+
+/** A service that says what it hears; its connections may be reset. */
+function echoBack(socket: Socket): void {
+  socket.on('error', () => undefined);
+  socket.pipe(socket);
+}
 
 /** Sends `message`, ends, and gives what came back until the close; empty when it was reset. */
 async function echo(port: number, message: string): Promise<string> {
