@@ -234,6 +234,7 @@ function buildRelay(parts: Registered): ServingRelay {
     http.stop();
     tcp.stop();
     visits.stop();
+    registry.stop();
     bridgeServer.stop();
     bridgeClient.stop();
     gates.agents.close();

@@ -157,7 +157,7 @@ export class SessionPool {
         },
         reject: (error) => {
           leave();
-          reject(error as Error);
+          reject(error);
         },
       };
       this.#waiters.add(waiter);

@@ -151,3 +151,12 @@ test('SessionRegistry.drain() is done at once where nobody is', async (t) => {
   await registry.drain(1000);
   assert.equal(registry.draining, true);
 });
+
+test('SessionRegistry.stop() cuts everything, during a drain too', async (t) => {
+  const { welcomed, registry } = sessionRig(t);
+  const agent = await welcomed();
+  const draining = registry.drain(30_000);
+  registry.stop();
+  await draining;
+  await agent.gone;
+});

@@ -146,13 +146,18 @@ export class SessionRegistry implements SessionCommands {
 
   /**
    * Tells every agent to go to another relay. Resolves when all have gone and their tunnels have finished, or when the
-   * time is up and what is left has been cut.
+   * time is up and what is left has been cut. A second call changes nothing and gives the same promise.
    */
   drain(deadlineMs: number): Promise<void> {
     this.#drain ??= this.#startDrain(deadlineMs);
     const { promise } = this.#drain;
     this.#finishDrainWhenEmpty();
     return promise;
+  }
+
+  /** Ends every session with its tunnels at once; agents see a lost connection. */
+  stop(): void {
+    for (const session of [...this.#attached.values(), ...this.#arriving, ...this.#ending]) session.cut();
   }
 
   snapshot(): { sessions: number; arriving: number; ending: number; tunnels: number } {
@@ -168,7 +173,7 @@ export class SessionRegistry implements SessionCommands {
       finish = resolve;
     });
     const timer = this.#clock.timer(deadlineMs, () => {
-      for (const session of [...this.#attached.values(), ...this.#ending]) session.cut();
+      this.stop();
       finish();
     });
     void promise.then(() => timer.cancel());
