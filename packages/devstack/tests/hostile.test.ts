@@ -100,7 +100,7 @@ inMode('hostile input', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } }, 
   /** Files below the folder of the Durable Objects: one at least for each object that exists. */
   function countObjects(): number {
     const entries = readdirSync(context.platform.home, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile() && /\.sqlite$/.test(entry.name)).length;
+    return entries.filter((entry) => entry.isFile() && entry.name.endsWith('.sqlite')).length;
   }
 });
 

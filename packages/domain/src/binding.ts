@@ -45,4 +45,3 @@ export const bindingSchema = z.object({
 
 export type Binding = z.infer<typeof bindingSchema>;
 export type AccessRules = z.infer<typeof accessRulesSchema>;
-export type BindingUpstream = z.infer<typeof upstreamSchema>;
