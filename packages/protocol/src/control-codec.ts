@@ -63,8 +63,7 @@ export class ControlLineDecoder {
   }
 
   #finish(last: Uint8Array): string {
-    const whole =
-      this.#pieces.length === 0 ? last : concat([...this.#pieces, last], this.#pendingBytes + last.length);
+    const whole = this.#pieces.length === 0 ? last : concat([...this.#pieces, last], this.#pendingBytes + last.length);
     this.#pieces = [];
     this.#pendingBytes = 0;
     try {

@@ -115,12 +115,4 @@ export interface LimitsNotice {
 }
 
 /** What a relay sends on a control stream. */
-export type RelayMessage =
-  | Welcome
-  | Refused
-  | ConfigChanged
-  | Drain
-  | Replaced
-  | Ended
-  | Claimed
-  | LimitsNotice;
+export type RelayMessage = Welcome | Refused | ConfigChanged | Drain | Replaced | Ended | Claimed | LimitsNotice;

@@ -58,7 +58,18 @@ test('parse functions ignore unknown types', () => {
 });
 
 test('parse functions refuse what is not an object with a type', () => {
-  for (const line of ['', 'null', '1', '"hello"', '[]', '[{"type":"bye"}]', '{}', '{"type":1}', '{"type":"bye"', '\u0000']) {
+  for (const line of [
+    '',
+    'null',
+    '1',
+    '"hello"',
+    '[]',
+    '[{"type":"bye"}]',
+    '{}',
+    '{"type":1}',
+    '{"type":"bye"',
+    '\u0000',
+  ]) {
     assert.throws(() => parseAgentMessage(line), MalformedControl, line);
     assert.throws(() => parseRelayMessage(line), MalformedControl, line);
   }
@@ -79,7 +90,9 @@ test('parseAgentMessage() does not read members from the prototype', () => {
 });
 
 test('parse functions answer any line with a message, null or MalformedControl', () => {
-  const members = fc.constantFrom(...[...AGENT_MESSAGES, ...RELAY_MESSAGES].flatMap((message) => Object.entries(message)));
+  const members = fc.constantFrom(
+    ...[...AGENT_MESSAGES, ...RELAY_MESSAGES].flatMap((message) => Object.entries(message)),
+  );
   const mutated = fc
     .array(fc.oneof(members, fc.tuple(fc.string(), fc.jsonValue())), { maxLength: 8 })
     .map((entries) => JSON.stringify(Object.fromEntries(entries)));

@@ -22,5 +22,8 @@ export function refuseTunnel(stream: ServerHttp2Stream, cause: Cause, message: s
 
 /** A header value may hold printable ASCII only (RFC 9110, section 5.5). */
 function headerText(text: string): string {
-  return text.replace(/[^\x21-\x7e]+/g, ' ').trim().slice(0, 300);
+  return text
+    .replace(/[^\x21-\x7e]+/g, ' ')
+    .trim()
+    .slice(0, 300);
 }

@@ -1,4 +1,9 @@
-import { connect, type ClientHttp2Session, type ClientSessionOptions, type SecureClientSessionOptions } from 'node:http2';
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientSessionOptions,
+  type SecureClientSessionOptions,
+} from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { type CarrierOptions, carrierOf } from './elastic-socket.ts';
 import { quiet } from './quiet.ts';

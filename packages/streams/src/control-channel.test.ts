@@ -53,7 +53,12 @@ test('ControlChannel gives messages in order, ignores unknown types, and closes 
 });
 
 test('ControlChannel tells a peer that it does not understand, and closes', async () => {
-  for (const bad of ['nonsense\n', '{"type":"hello"}\n', 'x'.repeat(CONTROL_LINE_BYTES_MAX + 1), Buffer.of(0xc3, 0x0a)]) {
+  for (const bad of [
+    'nonsense\n',
+    '{"type":"hello"}\n',
+    'x'.repeat(CONTROL_LINE_BYTES_MAX + 1),
+    Buffer.of(0xc3, 0x0a),
+  ]) {
     const [near, far] = duplexPair();
     const { messages, malformed, closed } = channelOn(near);
     far.write(bad);

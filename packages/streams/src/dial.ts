@@ -51,8 +51,15 @@ export function dial(address: HostPort, options: DialOptions): Promise<Socket> {
       return;
     }
     const where = `${address.host}:${address.port}`;
-    const tcp = { host: address.host, port: address.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
-    const socket = options.tls === undefined ? connectTcp(tcp) : connectTls({ ...tcp, ...tlsOptions(address, options.tls) });
+    const tcp = {
+      host: address.host,
+      port: address.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+    };
+    const socket =
+      options.tls === undefined ? connectTcp(tcp) : connectTls({ ...tcp, ...tlsOptions(address, options.tls) });
     const finish = (error: unknown) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

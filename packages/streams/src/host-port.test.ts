@@ -15,7 +15,18 @@ test('parseHostPort() reads names, IPv4 and IPv6, and formatHostPort() writes th
 });
 
 test('parseHostPort() refuses everything else', () => {
-  for (const text of ['', 'host', ':80', 'host:', 'host:0', 'host:65536', '::1:80', '[::1]', 'http://host:80', 'a b:80']) {
+  for (const text of [
+    '',
+    'host',
+    ':80',
+    'host:',
+    'host:0',
+    'host:65536',
+    '::1:80',
+    '[::1]',
+    'http://host:80',
+    'a b:80',
+  ]) {
     assert.throws(() => parseHostPort(text), RangeError, text);
   }
 });

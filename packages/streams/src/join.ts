@@ -19,7 +19,12 @@ export interface JoinMeter {
  * @param first The visitor's side.
  * @param onClosed Called once when both streams are closed.
  */
-export function join(first: Duplex, second: Duplex, meter: JoinMeter = { bytesIn: 0, bytesOut: 0 }, onClosed?: () => void): void {
+export function join(
+  first: Duplex,
+  second: Duplex,
+  meter: JoinMeter = { bytesIn: 0, bytesOut: 0 },
+  onClosed?: () => void,
+): void {
   let open = 2;
   const onClose = () => {
     open -= 1;

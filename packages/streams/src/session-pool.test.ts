@@ -48,7 +48,8 @@ function poolOf(options: { sessionsMin?: number; sessionsMax?: number; streamsMa
   return { pool, dials, connected, pass: (ms: number) => (nowMs += ms) };
 }
 
-const cause = (expected: string) => (error: unknown) => error instanceof StreamRefused && error.tunnelCause === expected;
+const cause = (expected: string) => (error: unknown) =>
+  error instanceof StreamRefused && error.tunnelCause === expected;
 const on = (lease: PoolLease, session: FakeSession): boolean =>
   lease.session === (session as unknown as ClientHttp2Session);
 

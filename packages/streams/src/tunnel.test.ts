@@ -43,7 +43,12 @@ test('openTunnelStream() resolves on 200 with headers given and bytes flowing bo
     acceptTunnel(stream);
     stream.pipe(stream);
   });
-  const stream = await openTunnelStream(relay, 'mapping:1001', { [HEADER.tunnel]: 'T', [HEADER.target]: undefined }, NEVER);
+  const stream = await openTunnelStream(
+    relay,
+    'mapping:1001',
+    { [HEADER.tunnel]: 'T', [HEADER.target]: undefined },
+    NEVER,
+  );
   stream.end('hello');
   assert.equal(String(Buffer.concat(await stream.toArray())), 'hello');
 });

@@ -151,9 +151,7 @@ export class BridgeClient {
     const socket = await dial(parseHostPort(node.bridge), {
       timeoutMs: DIAL_TIMEOUT_MS,
       signal: inTime,
-      ...(secureContext === null
-        ? {}
-        : { tls: { fingerprint: node.fingerprint, alpn: ALPN_VISIT, secureContext } }),
+      ...(secureContext === null ? {} : { tls: { fingerprint: node.fingerprint, alpn: ALPN_VISIT, secureContext } }),
     });
     const session = connectSession(socket);
     peer.sockets.add(socket);

@@ -103,7 +103,12 @@ test('AgentTcpListener takes visiting agents by ALPN and by the HTTP/2 preface',
 
 test('AgentTcpListener drops garbage and unknown protocols', async (t) => {
   const { plain, secure, tcpPort, gate } = await rig(t);
-  for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '\x16\x03\x01\x00\x05hello', '\0'.repeat(100_000), 'TUNNOX-SERVE/2\r\n']) {
+  for (const bytes of [
+    'GET / HTTP/1.1\r\n\r\n',
+    '\x16\x03\x01\x00\x05hello',
+    '\0'.repeat(100_000),
+    'TUNNOX-SERVE/2\r\n',
+  ]) {
     const socket = await plain(tcpPort);
     const closed = closeOf(socket);
     socket.write(bytes);
@@ -152,7 +157,8 @@ test('AgentWebSocketListener takes visiting agents by the path', async (t) => {
 
 test('AgentWebSocketListener answers everything else and closes', async (t) => {
   const { plain, wsPort, gate } = await rig(t);
-  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+  const upgrade =
+    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
   for (const [request, status] of [
     ['GET / HTTP/1.1\r\nHost: x\r\n\r\n', 404],
     ['GET /serve HTTP/1.1\r\nHost: x\r\n\r\n', 426],

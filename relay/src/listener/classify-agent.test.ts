@@ -8,7 +8,10 @@ const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
 test('classifyAgent() tells TLS, serving and visiting agents apart by the first bytes', () => {
   assert.deepEqual(classifyAgent(Buffer.of(0x16, 3, 1)), { verdict: 'tls', used: 0 });
-  assert.deepEqual(classifyAgent(Buffer.from(`${SERVE_PREAMBLE}PRI`)), { verdict: 'serve', used: SERVE_PREAMBLE.length });
+  assert.deepEqual(classifyAgent(Buffer.from(`${SERVE_PREAMBLE}PRI`)), {
+    verdict: 'serve',
+    used: SERVE_PREAMBLE.length,
+  });
   assert.deepEqual(classifyAgent(Buffer.from(PREFACE)), { verdict: 'visit', used: 0 });
 });
 

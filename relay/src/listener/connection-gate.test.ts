@@ -38,10 +38,16 @@ test('ConnectionGate pushes the oldest connection out when one address or all ha
   gate.enter(a2, 'a', 5000);
   gate.enter(b1, 'b', 5000);
   gate.enter(a3, 'a', 5000);
-  assert.deepEqual([a1, a2, a3, b1].map((each) => each.destroyed), [true, false, false, false]);
+  assert.deepEqual(
+    [a1, a2, a3, b1].map((each) => each.destroyed),
+    [true, false, false, false],
+  );
   gate.enter(b2, 'b', 5000);
   gate.enter(c1, 'c', 5000);
-  assert.deepEqual([a2, a3, b1, b2, c1].map((each) => each.destroyed), [true, false, false, false, false]);
+  assert.deepEqual(
+    [a2, a3, b1, b2, c1].map((each) => each.destroyed),
+    [true, false, false, false, false],
+  );
   assert.deepEqual(gate.snapshot(), { waiting: 4, timedOut: 0, pushedOut: 2 });
 });
 

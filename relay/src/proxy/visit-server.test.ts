@@ -142,7 +142,10 @@ test('VisitServer refuses tunnels that are not the client’s to open', async (t
   const { session } = await visiting();
   await assert.rejects(open(session, 'domain:17'), refusedWith('unknown_binding'));
   await assert.rejects(open(session, 'foo.example.com'), refusedWith('unknown_binding'));
-  await assert.rejects(open(session, 'mapping:1001', { ...HEADERS, [HEADER.tunnel]: 'short' }), refusedWith('bad_proof'));
+  await assert.rejects(
+    open(session, 'mapping:1001', { ...HEADERS, [HEADER.tunnel]: 'short' }),
+    refusedWith('bad_proof'),
+  );
   await assert.rejects(
     open(session, 'mapping:1001', { [HEADER.tunnel]: HEADERS[HEADER.tunnel] } as typeof HEADERS),
     refusedWith('bad_proof'),

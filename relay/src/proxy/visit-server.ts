@@ -62,10 +62,7 @@ export class VisitServer {
   }
 
   /** Takes a connection over, from the HTTP/2 handshake to its end. */
-  accept(
-    socket: Duplex & { bytesRead?: number },
-    arrival: { address: string; authenticated: () => void },
-  ): void {
+  accept(socket: Duplex & { bytesRead?: number }, arrival: { address: string; authenticated: () => void }): void {
     const { clock, pings } = this.#deps;
     const session = serveSession(socket, { elastic: false });
     const timer = clock.timer(HELLO_TIMEOUT_MS, () => {

@@ -257,7 +257,13 @@ test('a client that comes back while the control plane is away has its last poli
 test('a client that was switched off is refused while the control plane is away, and heard again when it is back', async (t) => {
   const { welcomed, connect, authority, registry } = sessionRig(t);
   const agent = await welcomed();
-  registry.closeClient({ client_id: CLIENT_ID, instance_id: null, connect_seq: null, code: 'disabled', message: 'off' });
+  registry.closeClient({
+    client_id: CLIENT_ID,
+    instance_id: null,
+    connect_seq: null,
+    code: 'disabled',
+    message: 'off',
+  });
   await agent.gone;
   authority.answer = async () => ({ kind: 'unreachable' });
   const refused = await connect(helloOf({ connect_seq: 2 }));

@@ -8,12 +8,7 @@ import { TimerWheel } from '@tunnox/streams/timer-wheel';
 import { FakeClock } from '@tunnox/testing/fake-clock';
 import { socketPair } from '@tunnox/testing/socket-pair';
 import { AgentSessionServer } from '../../src/session/agent-session-server.ts';
-import type {
-  AttachedClient,
-  AttachmentAuthority,
-  AttachOutcome,
-  TicketVerifier,
-} from '../../src/session/ports.ts';
+import type { AttachedClient, AttachmentAuthority, AttachOutcome, TicketVerifier } from '../../src/session/ports.ts';
 import { SessionRegistry } from '../../src/session/session-registry.ts';
 import { TicketError } from '../../src/session/ticket-error.ts';
 import { CLIENT_ID, echo, FakeAgent, helloOf, type OnTunnel } from './fake-agent.ts';
