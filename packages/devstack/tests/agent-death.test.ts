@@ -24,7 +24,11 @@ inBothModes('death of an agent', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
 
   it('kill -9: away at once at every relay, and for the API', async () => {
     const { stack } = context.platform;
-    const agent = await startAgent(context.platform, ['http', String(service.port), '--subdomain', 'mortal'], tenant.apiKey);
+    const agent = await startAgent(
+      context.platform,
+      ['http', String(service.port), '--subdomain', 'mortal'],
+      tenant.apiKey,
+    );
     const { client_id: clientId } = await agent.ready();
     await everywhere(200);
     agent.kill('SIGKILL');
@@ -38,7 +42,11 @@ inBothModes('death of an agent', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
   });
 
   it('SIGSTOP for a minute and SIGCONT: it recovers alone, the late word of the old session disturbs nobody', async () => {
-    const agent = await startAgent(context.platform, ['http', String(service.port), '--subdomain', 'mortal'], tenant.apiKey);
+    const agent = await startAgent(
+      context.platform,
+      ['http', String(service.port), '--subdomain', 'mortal'],
+      tenant.apiKey,
+    );
     try {
       await agent.ready();
       await everywhere(200);
@@ -60,7 +68,11 @@ inBothModes('death of an agent', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
 
   async function everywhere(expected: number, timeoutMs = 8_000): Promise<void> {
     for (const index of [0, 1]) {
-      await eventually(() => visit(door(index), host), ({ status }) => status === expected, timeoutMs);
+      await eventually(
+        () => visit(door(index), host),
+        ({ status }) => status === expected,
+        timeoutMs,
+      );
     }
   }
 });

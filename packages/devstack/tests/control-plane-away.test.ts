@@ -73,7 +73,10 @@ inBothModes('control plane away', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: '
     assert.ok(fresh.url.length > 0);
     for (const door of doors) {
       for (const name of ['steady', 'fresh']) {
-        await eventually(() => visit(door, `${name}.tunnox.localhost`), ({ status }) => status === 200);
+        await eventually(
+          () => visit(door, `${name}.tunnox.localhost`),
+          ({ status }) => status === 200,
+        );
       }
     }
     socket.destroy();

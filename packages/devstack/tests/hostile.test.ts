@@ -68,7 +68,10 @@ inMode('hostile input', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } }, 
       }
       await servesOthers();
       for (const socket of sockets) socket.destroy();
-      await eventually(() => gauge(relay().metrics, 'tunnox_http_connections'), (open) => open < 20);
+      await eventually(
+        () => gauge(relay().metrics, 'tunnox_http_connections'),
+        (open) => open < 20,
+      );
       await servesOthers();
     };
     // What the first round needs at once is kept by the allocator; what a second round adds would be a leak.
@@ -112,13 +115,17 @@ function hostileInputs(): Buffer[] {
     randomBytes(1024 * 1024),
     Buffer.from('GET / HTTP/1.1\r\nHost: calm.tunnox.localhost'),
     Buffer.from(`GET / HTTP/1.1\r\nHost: calm.tunnox.localhost\r\nX: ${'a'.repeat(300_000)}\r\n\r\n`),
-    Buffer.from('POST / HTTP/1.1\r\nHost: calm.tunnox.localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n'),
+    Buffer.from(
+      'POST / HTTP/1.1\r\nHost: calm.tunnox.localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n',
+    ),
     Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
     Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), randomBytes(4096)]),
     Buffer.from('TUNNOX-SERVE/1\r\n'),
     Buffer.concat([Buffer.from('TUNNOX-SERVE/1\r\n'), randomBytes(4096)]),
     Buffer.concat([Buffer.from([0x16, 0x03, 0x01, 0x40, 0x00]), randomBytes(16_384)]),
-    Buffer.from('GET /serve HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 99\r\n\r\n'),
+    Buffer.from(
+      'GET /serve HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 99\r\n\r\n',
+    ),
   ];
 }
 

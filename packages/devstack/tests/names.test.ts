@@ -21,7 +21,11 @@ inBothModes('names', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
 
   it('a chosen name answers through every relay as soon as the agent says ready', async () => {
     const { stack } = context.platform;
-    const agent = await startAgent(context.platform, ['http', String(service.port), '--subdomain', 'foo'], owner.apiKey);
+    const agent = await startAgent(
+      context.platform,
+      ['http', String(service.port), '--subdomain', 'foo'],
+      owner.apiKey,
+    );
     try {
       const ready = await agent.ready();
       assert.match(ready.url, /^https?:\/\/foo\.tunnox\.localhost/);
@@ -46,7 +50,11 @@ inBothModes('names', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
       assert.match(page.text, /offline/i);
       assert.ok(page.headers['retry-after'] !== undefined);
     }
-    const stranger = await startAgent(context.platform, ['http', String(service.port), '--subdomain', 'foo'], other.apiKey);
+    const stranger = await startAgent(
+      context.platform,
+      ['http', String(service.port), '--subdomain', 'foo'],
+      other.apiKey,
+    );
     const error = await stranger.next('error');
     assert.equal(error['code'], 'subdomain_taken');
     assert.notEqual(await stranger.exited, 0);

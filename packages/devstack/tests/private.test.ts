@@ -49,7 +49,11 @@ inBothModes('private mappings', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
   it('carry bytes from either relay to the target, one of the ways over the bridge', async () => {
     for (const { node_id } of context.platform.stack.relays) {
       const visitor = await openVisitSession(session, node_id);
-      const echo = await visitor.echo(mapping.binding, { secret: mapping.secret, sourceClientId: source.clientId }, 'ping');
+      const echo = await visitor.echo(
+        mapping.binding,
+        { secret: mapping.secret, sourceClientId: source.clientId },
+        'ping',
+      );
       assert.equal(echo, 'ping');
       visitor.close();
     }
@@ -62,7 +66,11 @@ inBothModes('private mappings', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
       await assert.rejects(visitor.echo(mapping.binding, { secret: guessed, sourceClientId: source.clientId }, 'x'), {
         tunnelCause: 'bad_proof',
       });
-      const once = { secret: mapping.secret, sourceClientId: source.clientId, tunnelId: makeUlid(Date.now(), randomBytes(16)) };
+      const once = {
+        secret: mapping.secret,
+        sourceClientId: source.clientId,
+        tunnelId: makeUlid(Date.now(), randomBytes(16)),
+      };
       assert.equal(await visitor.echo(mapping.binding, once, 'first'), 'first');
       await assert.rejects(visitor.echo(mapping.binding, once, 'again'), { tunnelCause: 'bad_proof' });
       visitor.close();
@@ -70,7 +78,7 @@ inBothModes('private mappings', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
   });
 
   it('refuse another client, of the same tenant and of another one, also with the secret', async () => {
-    const { stack, home, } = context.platform;
+    const { stack, home } = context.platform;
     for (const owner of [tenant, await createTenant(stack)]) {
       const stranger = await managedClient(stack, home, owner);
       for (const { node_id } of stack.relays) {

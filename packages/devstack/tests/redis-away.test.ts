@@ -41,6 +41,9 @@ inMode('Redis away', { env: { TUNNOX_DEMO: 'off' } }, true, (context) => {
     redis.thaw();
     await answers(100);
     for (const one of traffic) assert.deepEqual((await one.stop()).failures, []);
-    assert.equal((await visit({ address: platform.stack.relays[0]?.http ?? '' }, 'unknown.tunnox.localhost')).status, 404);
+    assert.equal(
+      (await visit({ address: platform.stack.relays[0]?.http ?? '' }, 'unknown.tunnox.localhost')).status,
+      404,
+    );
   });
 });

@@ -22,7 +22,11 @@ inBothModes('death of a relay', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'of
   before(async () => {
     tenant = await createTenant(context.platform.stack);
     service = await startTargetService('survivor');
-    agent = await startAgent(context.platform, ['http', String(service.port), '--subdomain', 'survivor'], tenant.apiKey);
+    agent = await startAgent(
+      context.platform,
+      ['http', String(service.port), '--subdomain', 'survivor'],
+      tenant.apiKey,
+    );
   });
   after(async () => {
     await agent.stop();
@@ -52,12 +56,24 @@ inBothModes('death of a relay', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'of
     assert.deepEqual((await traffic.stop()).failures, []);
 
     // After its lease the cluster says so, and no route names it.
-    await eventually(() => node(dead), ({ status }) => status === 'offline', 60_000);
-    const { routes } = await api<{ routes: { node_id: string | null }[] }>(stack, stack.operator_key, 'GET', '/api/v1/routes');
+    await eventually(
+      () => node(dead),
+      ({ status }) => status === 'offline',
+      60_000,
+    );
+    const { routes } = await api<{ routes: { node_id: string | null }[] }>(
+      stack,
+      stack.operator_key,
+      'GET',
+      '/api/v1/routes',
+    );
     assert.ok(routes.every((route) => route.node_id !== dead));
 
     const back = await context.platform.startRelay(dead);
-    const now = await eventually(() => node(dead), ({ status }) => status === 'online');
+    const now = await eventually(
+      () => node(dead),
+      ({ status }) => status === 'online',
+    );
     assert.equal(back.node_id, dead);
     assert.notEqual(now.incarnation, incarnation);
     const answer = await eventually(

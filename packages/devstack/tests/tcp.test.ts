@@ -38,7 +38,11 @@ inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
     const { stack } = context.platform;
     const redis = await startRedis();
     const remotePort = stack.relays[1]?.public_ports.split('-')[1] ?? '';
-    const agent = await startAgent(context.platform, ['tcp', String(redis.port), '--remote-port', remotePort], tenant.apiKey);
+    const agent = await startAgent(
+      context.platform,
+      ['tcp', String(redis.port), '--remote-port', remotePort],
+      tenant.apiKey,
+    );
     try {
       const { hostname, port } = new URL((await agent.ready()).url);
       assert.equal(port, remotePort);
@@ -83,7 +87,11 @@ inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
     const { relays } = context.platform.stack;
     const server = createServer(echoBack);
     const port = await listen(server);
-    const target = await startAgent(context.platform, ['run', '-c', (await managedClient(context.platform.stack, context.platform.home, tenant)).configFile]);
+    const target = await startAgent(context.platform, [
+      'run',
+      '-c',
+      (await managedClient(context.platform.stack, context.platform.home, tenant)).configFile,
+    ]);
     const { client_id: targetId, node_id: targetNode } = await target.ready();
     const localPort = await freePort();
     const args = ['forward', '--to', String(targetId), '--target', `127.0.0.1:${port}`, '--local', String(localPort)];
@@ -96,7 +104,10 @@ inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
       await context.platform.killRelay(targetNode);
       assert.equal((await target.next('connected'))['node_id'], other);
       assert.equal(
-        await eventually(() => echo(localPort, 'once more'), (back) => back !== ''),
+        await eventually(
+          () => echo(localPort, 'once more'),
+          (back) => back !== '',
+        ),
         'once more',
       );
     } finally {
@@ -141,7 +152,10 @@ inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
       const ready = await agent.ready();
       const publicPort = Number(new URL(ready.url).port);
       // The relay that was killed above listens again when the platform has restarted it.
-      await eventually(() => echo(publicPort, 'on'), (back) => back === 'on');
+      await eventually(
+        () => echo(publicPort, 'on'),
+        (back) => back === 'on',
+      );
       const { mappings } = await api<{ mappings: { mapping_id: number; remote_port: number | null }[] }>(
         stack,
         tenant.apiKey,
@@ -159,7 +173,13 @@ inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
       await closed;
       assert.equal(await echo(publicPort, 'off'), '');
       await api(stack, tenant.apiKey, 'PUT', `/api/v1/mappings/${id}`, { enabled: true });
-      assert.equal(await eventually(() => echo(publicPort, 'on again'), (back) => back !== ''), 'on again');
+      assert.equal(
+        await eventually(
+          () => echo(publicPort, 'on again'),
+          (back) => back !== '',
+        ),
+        'on again',
+      );
     } finally {
       await agent.stop();
       server.close();

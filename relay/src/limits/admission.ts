@@ -6,7 +6,12 @@ import type { Meter } from '../upstream/upstream.ts';
 /** A tunnel that may be opened. `release()` is called once, when its stream is closed or was never opened. */
 export interface Admitted {
   readonly meter: Meter;
-  /** Puts the user's bandwidth bucket into the stream; gives the same stream back where there is no limit. */
+  /**
+   * Puts the user's bandwidth bucket into the stream and gives it back.
+   *
+   * @throws {TunnelRefused} when the tunnel was switched off, or the traffic used up, while it was being opened; the
+   *   stream is destroyed
+   */
   shape(stream: Duplex): Duplex;
   release(): void;
 }

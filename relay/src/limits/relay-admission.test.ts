@@ -207,3 +207,58 @@ test('RelayAdmission puts a bandwidth limit into open tunnels and takes it out a
   assert.equal(Object.hasOwn(stream, 'write'), false);
   assert.equal(clock.pending, 0);
 });
+
+test('RelayAdmission ends a tunnel whose binding was switched off while it was being opened', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const admitted = admission.admit(600_000_000, policy(), binding(), VISITOR);
+  admission.applyPolicy(policy({}, [binding({ version: 2, enabled: false })]));
+  const stream = new PassThrough();
+  stream.on('error', () => undefined);
+  assert.equal(
+    causeOf(() => admitted.shape(stream)),
+    'stale_binding',
+  );
+  assert.equal(stream.destroyed, true);
+});
+
+test('RelayAdmission ends a tunnel whose traffic was used up while it was being opened', () => {
+  const clock = new FakeClock();
+  const admission = new RelayAdmission(clock);
+  const limited = policy({ traffic_remaining_bytes: 1000 });
+  const opening = admission.admit(600_000_000, limited, binding(), VISITOR);
+  const open = admission.admit(600_000_000, limited, binding(), VISITOR);
+  open.meter.bytesOut += 1000;
+  clock.advance(500);
+  const stream = new PassThrough();
+  stream.on('error', () => undefined);
+  assert.equal(
+    causeOf(() => opening.shape(stream)),
+    'traffic_limit',
+  );
+});
+
+test('RelayAdmission.applyPolicy() passes over a policy that is older than one it has taken', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const newer = { ...policy({ max_connections_per_mapping: 1 }), config_version: 5 };
+  const stream = new PassThrough();
+  stream.on('error', () => undefined);
+  admission.admit(600_000_000, newer, binding(), VISITOR).shape(stream);
+  // The answer to an attach that was overtaken by a push: it knows nothing of the binding.
+  admission.applyPolicy({ ...policy({}, []), config_version: 4 });
+  assert.equal(stream.destroyed, false);
+  assert.equal(
+    causeOf(() => admission.admit(600_000_000, newer, binding(), VISITOR)),
+    'connection_limit',
+  );
+});
+
+test('RelayAdmission.admit() limits a user whose first tunnel here came before any policy', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  admission.admit(600_000_001, null, binding({ binding_id: 'mapping:7' }), VISITOR);
+  const limited = policy({ max_connections_per_mapping: 1 });
+  admission.admit(600_000_000, limited, binding(), VISITOR);
+  assert.equal(
+    causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)),
+    'connection_limit',
+  );
+});

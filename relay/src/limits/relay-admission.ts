@@ -59,12 +59,12 @@ export class RelayAdmission implements Admission {
   applyPolicy(policy: ClientPolicy): void {
     const account = this.#accounts.get(accountKey(policy.user_id, policy.client_id));
     if (account === undefined) return;
-    account.applyLimits(policy.limits);
+    if (!account.applyPolicy(policy)) return;
     for (const tunnel of account.tunnels) {
       if (tunnel.clientId !== policy.client_id) continue;
       const now = this.#bindingsOf(policy).get(tunnel.binding.binding_id);
       if (now === undefined || !now.enabled || now.version > tunnel.binding.version) {
-        tunnel.stream?.destroy(new TunnelRefused('stale_binding', 'The tunnel was changed or switched off'));
+        account.end(tunnel, new TunnelRefused('stale_binding', 'The tunnel was changed or switched off'));
       }
     }
     this.#endExhausted(account);
@@ -103,6 +103,7 @@ export class RelayAdmission implements Admission {
       meter,
       counted: { bytesIn: 0, bytesOut: 0 },
       stream: null,
+      refused: null,
       unthrottle: null,
     };
     account.tunnels.add(tunnel);
@@ -160,9 +161,10 @@ export class RelayAdmission implements Admission {
     let account = this.#accounts.get(key);
     if (account === undefined) {
       account = new UserAccount(this.#clock);
-      if (policy !== null) account.applyLimits(policy.limits);
       this.#accounts.set(key, account);
     }
+    // Later policies are pushed; what a report has said since is newer than this one.
+    if (policy !== null && !account.isKnown) account.applyPolicy(policy);
     return account;
   }
 
@@ -229,7 +231,7 @@ export class RelayAdmission implements Admission {
     if (!account.hasTrafficLimit || account.tunnels.size === 0) return;
     this.#armSweep();
     if (!account.exhausted) return;
-    for (const tunnel of account.tunnels) tunnel.stream?.destroy(trafficUsedUp());
+    for (const tunnel of account.tunnels) account.end(tunnel, trafficUsedUp());
   }
 
   /** An account with a traffic limit stays: the policies that were pushed know less than the last report. */

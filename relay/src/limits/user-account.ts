@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { Binding } from '@tunnox/domain/binding';
-import type { RelayLimits } from '@tunnox/domain/policy';
+import type { ClientPolicy, RelayLimits } from '@tunnox/domain/policy';
 import type { Clock } from '../clock.ts';
 import type { Meter } from '../upstream/upstream.ts';
+import type { TunnelRefused } from '../upstream/tunnel-refused.ts';
 import { BandwidthBucket } from './bandwidth-bucket.ts';
 import { throttleStream } from './throttle-stream.ts';
 
@@ -16,6 +17,8 @@ export interface LiveTunnel {
   readonly counted: Meter;
   /** null until the tunnel's stream is known. */
   stream: Duplex | null;
+  /** Why it must not be used, found out while it was being opened. */
+  refused: TunnelRefused | null;
   unthrottle: (() => void) | null;
 }
 
@@ -25,6 +28,8 @@ export class UserAccount {
   /** Limit of connections for each mapping, null = unlimited. */
   connectionsMax: number | null = null;
   readonly #bucket: BandwidthBucket;
+  /** Configuration version of the last policy of each client. */
+  readonly #versions = new Map<number, number>();
   #trafficLeftBytes: number | null = null;
   #unreportedBytes = 0;
 
@@ -32,7 +37,24 @@ export class UserAccount {
     this.#bucket = new BandwidthBucket(clock, null);
   }
 
-  applyLimits(limits: RelayLimits): void {
+  /** Whether a policy has told the limits yet. */
+  get isKnown(): boolean {
+    return this.#versions.size > 0;
+  }
+
+  /**
+   * Takes the limits of a policy.
+   *
+   * @returns false when it is older than another one of its client: an answer may have been overtaken by a push
+   */
+  applyPolicy({ client_id, config_version, limits }: ClientPolicy): boolean {
+    if (config_version < (this.#versions.get(client_id) ?? 0)) return false;
+    this.#versions.set(client_id, config_version);
+    this.#applyLimits(limits);
+    return true;
+  }
+
+  #applyLimits(limits: RelayLimits): void {
     this.connectionsMax = limits.max_connections_per_mapping;
     this.applyTrafficLeft(limits.traffic_remaining_bytes);
     this.#bucket.setRate(limits.bandwidth_bytes_per_s);
@@ -44,9 +66,20 @@ export class UserAccount {
     this.#trafficLeftBytes = bytes;
   }
 
+  /** @throws {TunnelRefused} when the tunnel was ended before it was open; the stream is destroyed */
   attachStream(tunnel: LiveTunnel, stream: Duplex): void {
     tunnel.stream = stream;
+    if (tunnel.refused !== null) {
+      stream.destroy(tunnel.refused);
+      throw tunnel.refused;
+    }
     this.#throttle(tunnel);
+  }
+
+  /** Ends a tunnel, now or as soon as it is open. */
+  end(tunnel: LiveTunnel, reason: TunnelRefused): void {
+    tunnel.refused = reason;
+    tunnel.stream?.destroy(reason);
   }
 
   /** Adds bytes that were counted here. */

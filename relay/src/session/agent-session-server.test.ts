@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import type { RelayMessage } from '@tunnox/protocol/control-message';
+import { socketPair } from '@tunnox/testing/socket-pair';
 import { eventually } from '../../tests/support/eventually.ts';
-import { CLIENT_ID, helloOf, ticketOf } from '../../tests/support/fake-agent.ts';
+import { CLIENT_ID, echo, FakeAgent, helloOf, ticketOf } from '../../tests/support/fake-agent.ts';
 import { bindingOf, policyOf, sessionRig } from '../../tests/support/session-rig.ts';
 import type { AttachOutcome } from './ports.ts';
 
@@ -277,4 +278,22 @@ test('AgentSessionServer bears connections that are no HTTP/2 at all', async (t)
   const agent = await connect(null);
   agent.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100));
   await agent.gone;
+});
+
+test('AgentSessionServer does not attach an agent that has gone while its ticket was checked', async (t) => {
+  const { client, server: accepted } = await socketPair(false);
+  t.after(() => client.destroy());
+  const { server, registry, authority } = sessionRig(t, {
+    verify: async (ticket) => {
+      client.destroy();
+      await once(accepted, 'close');
+      await new Promise((resolve) => setImmediate(resolve));
+      return JSON.parse(ticket);
+    },
+  });
+  server.accept(accepted, { authenticated: () => {} });
+  void new FakeAgent(client, helloOf(), echo);
+  await eventually(() => server.snapshot().refused['unavailable'] === 1);
+  assert.deepEqual(authority.attached, []);
+  assert.equal(registry.snapshot().arriving, 0);
 });

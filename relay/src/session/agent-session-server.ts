@@ -113,6 +113,8 @@ export class AgentSessionServer {
     try {
       const { claims, clientId } = await checkHello(hello, verifier, this.#options.group);
       onAuthenticated();
+      // Its `close` is over: nothing would take it back.
+      if (session.destroyed) throw new HelloRefused('unavailable', 'The connection has ended');
       if (registry.draining) throw new HelloRefused('draining', 'This relay is shutting down');
       const { instance_id, connect_seq } = hello;
       const client = { client_id: clientId, instance_id, connect_seq, generation: claims.generation };

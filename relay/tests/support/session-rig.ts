@@ -90,13 +90,13 @@ export function stillWheel(roundMs: number): TimerWheel {
 }
 
 /** A relay's sessions with fakes around them. */
-export function sessionRig(t: TestContext) {
+export function sessionRig(t: TestContext, verifier: TicketVerifier = fakeVerifier) {
   const clock = new FakeClock();
   const authority = new FakeAuthority();
   const registry = new SessionRegistry({ clock });
   const pings = stillWheel(AGENT_PING_MS);
   const server = new AgentSessionServer(
-    { verifier: fakeVerifier, authority, registry, clock, pings },
+    { verifier, authority, registry, clock, pings },
     { nodeId: 'node-001', group: 'default' },
   );
   const sockets: Socket[] = [];

@@ -46,3 +46,23 @@ test('query() tells that Postgres is away as a retryable error', async () => {
     await assert.rejects(postgres.query(sql`select 1`), { code: 'unavailable', status: 503, retryAfterS: 2 });
   }
 });
+
+test('query() tells a server that cannot work now as away, and a text that cannot be stored as invalid', async () => {
+  for (const code of ['53100', '53300', '57014', '57P01', '58030', '08006', '25006', '28P01']) {
+    await assert.rejects(createPostgres(failing(refusal(code))).query(sql`select 1`), { code: 'unavailable' }, code);
+  }
+  for (const code of ['22021', '22P05']) {
+    await assert.rejects(createPostgres(failing(refusal(code))).query(sql`select 1`), { code: 'invalid' }, code);
+  }
+});
+
+test('query() keeps the values of a statement out of its errors', async () => {
+  for (const error of [refusal('23505'), refusal('53100'), refusal('42601')]) {
+    const told = await createPostgres(failing(error))
+      .query(sql`select 1`)
+      .catch((reason: unknown) => reason);
+    for (let current = told; current instanceof Error; current = current.cause) {
+      assert.ok(!current.message.includes('Failed query'), current.message);
+    }
+  }
+});

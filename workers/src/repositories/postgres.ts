@@ -26,6 +26,15 @@ export const FOREIGN_KEY_VIOLATION = '23503';
 const TRY_AGAIN = new Set(['40P01', '40001']);
 const TRIES_MAX = 3;
 
+/**
+ * Refusals that speak of the server and not of the statement: connection (08), login (28), resources such as a full disk
+ * (53), intervention such as a shutdown or the statement's time-out (57), input and output (58), a standby (25006).
+ */
+const AWAY = /^(?:08|28|53|57|58)|^25006$/;
+
+/** A character that Postgres cannot store, such as U+0000. */
+const UNSTORABLE = new Set(['22021', '22P05']);
+
 /** Statements of the repositories, with errors told apart. */
 export interface Postgres {
   /** Runs one statement. */
@@ -41,7 +50,8 @@ export interface Postgres {
 
 /**
  * @throws {PostgresError} from every method when Postgres refuses.
- * @throws {TunnoxError} `unavailable` when Postgres cannot be reached.
+ * @throws {TunnoxError} `unavailable` when Postgres cannot be reached or cannot work now, `invalid` for a text that it
+ *   cannot store.
  */
 export function createPostgres(database: Database): Postgres {
   return {
@@ -59,22 +69,30 @@ async function run<Row>(work: () => Promise<unknown[]>): Promise<Row[]> {
     try {
       return (await work()) as Row[];
     } catch (error) {
-      const refused = toPostgresError(error);
-      if (refused === null) {
-        throw new TunnoxError('unavailable', 'The database cannot be reached now', { cause: error, retryAfterS: 2 });
+      const cause = originOf(error);
+      const refused = toPostgresError(cause);
+      if (refused === null || AWAY.test(refused.sqlState)) {
+        throw new TunnoxError('unavailable', 'The database cannot be reached now', { cause, retryAfterS: 2 });
+      }
+      if (UNSTORABLE.has(refused.sqlState)) {
+        throw new TunnoxError('invalid', 'A text has a character that cannot be stored, such as U+0000', { cause });
       }
       if (!TRY_AGAIN.has(refused.sqlState) || tries === TRIES_MAX) throw refused;
     }
   }
 }
 
+/** The error below the query builder's own, which repeats the statement's values: they are not for logs. */
+function originOf(error: unknown): unknown {
+  let origin = error;
+  while (origin instanceof Error && origin.name !== 'NeonDbError' && origin.cause !== undefined) origin = origin.cause;
+  return origin;
+}
+
 /** null: not Postgres said no, but it could not be asked. */
 function toPostgresError(error: unknown): PostgresError | null {
-  for (let current = error; current instanceof Error; current = current.cause) {
-    const { code, constraint } = current as { code?: unknown; constraint?: unknown };
-    if (current.name === 'NeonDbError' && typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
-      return new PostgresError(code, typeof constraint === 'string' ? constraint : undefined, error);
-    }
-  }
-  return null;
+  if (!(error instanceof Error) || error.name !== 'NeonDbError') return null;
+  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return null;
+  return new PostgresError(code, typeof constraint === 'string' ? constraint : undefined, error);
 }

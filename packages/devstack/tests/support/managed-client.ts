@@ -20,6 +20,8 @@ export async function managedClient(stack: Stack, home: string, tenant: Tenant):
     { client_name: 'managed' },
   );
   const configFile = join(home, `client-${clientId}.yaml`);
-  await writeFile(configFile, `server: ${stack.api_url}\nclient_id: ${clientId}\nauth_code: ${authCode}\n`, { mode: 0o600 });
+  await writeFile(configFile, `server: ${stack.api_url}\nclient_id: ${clientId}\nauth_code: ${authCode}\n`, {
+    mode: 0o600,
+  });
   return { clientId, authCode, configFile };
 }

@@ -30,7 +30,10 @@ export function inMode(
     let redis: RedisFixture | undefined;
     before(async () => {
       redis = withRedis ? await startRedis() : undefined;
-      platform = await startStack({ ...options, env: { ...options.env, ...(redis === undefined ? {} : { REDIS_URL: redis.url }) } });
+      platform = await startStack({
+        ...options,
+        env: { ...options.env, ...(redis === undefined ? {} : { REDIS_URL: redis.url }) },
+      });
     });
     after(async () => {
       await platform?.stop();

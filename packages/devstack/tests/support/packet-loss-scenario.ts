@@ -48,7 +48,18 @@ try {
 /** Adds (`-A`) or deletes (`-D`) the rules that drop what goes to and from a port. */
 async function filter(action: '-A' | '-D', port: string): Promise<void> {
   for (const side of ['--dport', '--sport']) {
-    const { code, stderr } = await run('iptables', [action, 'OUTPUT', '-o', 'lo', '-p', 'tcp', side, port, '-j', 'DROP']);
+    const { code, stderr } = await run('iptables', [
+      action,
+      'OUTPUT',
+      '-o',
+      'lo',
+      '-p',
+      'tcp',
+      side,
+      port,
+      '-j',
+      'DROP',
+    ]);
     assert.equal(code, 0, stderr);
   }
 }

@@ -47,7 +47,9 @@ export async function startSshServer(): Promise<SshServer> {
     port,
     clientArguments: [
       ...['-i', userKey, '-l', userInfo().username, '-F', '/dev/null'],
-      ...['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR', 'BatchMode=yes'].flatMap((option) => ['-o', option]),
+      ...['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR', 'BatchMode=yes'].flatMap(
+        (option) => ['-o', option],
+      ),
     ],
     stop: async () => {
       child.kill('SIGTERM');

@@ -16,10 +16,16 @@ export async function createTenant(stack: Stack, plan = 'enterprise'): Promise<T
     password: randomBytes(12).toString('hex'),
     plan,
   });
-  const key = await api<{ api_key: string }>(stack, stack.operator_key, 'POST', `/api/v1/users/${user.user_id}/api-keys`, {
-    name: 'test',
-    scopes: ['read', 'write'],
-  });
+  const key = await api<{ api_key: string }>(
+    stack,
+    stack.operator_key,
+    'POST',
+    `/api/v1/users/${user.user_id}/api-keys`,
+    {
+      name: 'test',
+      scopes: ['read', 'write'],
+    },
+  );
   return { userId: user.user_id, apiKey: key.api_key };
 }
 
@@ -34,7 +40,10 @@ export async function api<T>(stack: Stack, bearer: string, method: string, path:
 export function callApi(stack: Stack, bearer: string, method: string, path: string, body?: unknown): Promise<Response> {
   return fetch(`${stack.api_url}${path}`, {
     method,
-    headers: { ...(bearer === '' ? {} : { authorization: `Bearer ${bearer}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      ...(bearer === '' ? {} : { authorization: `Bearer ${bearer}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(20_000),
   });

@@ -19,7 +19,11 @@ const TIMEOUT_MS = 15_000;
 /** What a visiting agent could do to a relay, also what ours never would. */
 export interface VisitSession {
   /** Opens a tunnel of a private mapping, sends `message`, ends, and gives the answer. */
-  echo: (bindingId: string, proof: { secret: string; sourceClientId: number; tunnelId?: string }, message: string) => Promise<string>;
+  echo: (
+    bindingId: string,
+    proof: { secret: string; sourceClientId: number; tunnelId?: string },
+    message: string,
+  ) => Promise<string>;
   close: () => void;
 }
 

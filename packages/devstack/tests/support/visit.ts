@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { type Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import {
+  type Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
 import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
@@ -59,7 +64,12 @@ export function open(door: Door, host: string, path: string, options: VisitOptio
     const request =
       door.caFile === undefined
         ? httpRequest({ ...shared, agent: shared.agent as HttpAgent | false })
-        : httpsRequest({ ...shared, agent: shared.agent as HttpsAgent | false, ca: readFileSync(door.caFile), servername: host });
+        : httpsRequest({
+            ...shared,
+            agent: shared.agent as HttpsAgent | false,
+            ca: readFileSync(door.caFile),
+            servername: host,
+          });
     request.on('response', resolve);
     request.on('error', reject);
     const { body } = options;
