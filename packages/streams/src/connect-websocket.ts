@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { WebSocket, type ClientOptions } from 'ws';
 import { WebSocketDuplex } from './websocket-duplex.ts';
 
-/** Longest message that either side takes. HTTP/2 writes less than this at a time. */
-export const WEBSOCKET_MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+/** Longest message that either side takes, and keeps until it is whole. `WebSocketDuplex` sends shorter ones. */
+export const WEBSOCKET_MESSAGE_BYTES_MAX = 128 * 1024;
 
 export interface ConnectWebSocketOptions {
   /** `WS_PATH_SERVE` or `WS_PATH_VISIT`. */

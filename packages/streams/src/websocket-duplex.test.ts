@@ -112,3 +112,27 @@ test('connectWebSocket() rejects when it is not upgraded, in time, or wanted', a
   t.after(() => server.destroy());
   await assert.rejects(connectWebSocket(client, { ...options, timeoutMs: 20 }), /timed out/);
 });
+
+test('WebSocketDuplex sends no message that is longer than it says, however much is written at once', async (t) => {
+  const { server, dialled } = await listen(t);
+  const sizes: number[] = [];
+  const received = new Promise<void>((resolve) => {
+    server.once('connection', (socket) => {
+      let left = 1_300_000;
+      socket.on('message', (data: Buffer) => {
+        sizes.push(data.length);
+        left -= data.length;
+        if (left === 0) resolve();
+      });
+    });
+  });
+  const near = await connectWebSocket(await dialled(), { path: '/serve', host: 'relay', timeoutMs: 5000 });
+  t.after(() => near.destroy());
+  near.write(Buffer.alloc(1_000_000));
+  near.cork();
+  near.write(Buffer.alloc(1));
+  near.write(Buffer.alloc(299_999));
+  near.uncork();
+  await received;
+  assert.ok(Math.max(...sizes) <= 64 * 1024, `a message of ${Math.max(...sizes)} bytes was sent`);
+});

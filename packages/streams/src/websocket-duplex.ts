@@ -45,7 +45,7 @@ export class WebSocketDuplex extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#socket.send(chunk, BINARY, done);
+    this.#send(chunk, done);
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
@@ -54,14 +54,23 @@ export class WebSocketDuplex extends Duplex {
     let batchBytes = 0;
     for (const { chunk } of chunks) {
       if (batchBytes + chunk.length > MESSAGE_BYTES && batch.length > 0) {
-        this.#socket.send(Buffer.concat(batch, batchBytes), BINARY);
+        this.#send(Buffer.concat(batch, batchBytes));
         batch = [];
         batchBytes = 0;
       }
       batch.push(chunk);
       batchBytes += chunk.length;
     }
-    this.#socket.send(Buffer.concat(batch, batchBytes), BINARY, done);
+    this.#send(Buffer.concat(batch, batchBytes), done);
+  }
+
+  /** Messages stay short, so that the other side need not keep much of one: it may not know yet who we are. */
+  #send(bytes: Buffer, done?: (error?: Error | null) => void): void {
+    let at = 0;
+    for (; bytes.length - at > MESSAGE_BYTES; at += MESSAGE_BYTES) {
+      this.#socket.send(bytes.subarray(at, at + MESSAGE_BYTES), BINARY);
+    }
+    this.#socket.send(at === 0 ? bytes : bytes.subarray(at), BINARY, done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
