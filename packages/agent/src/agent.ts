@@ -9,6 +9,7 @@ import type { RelayMessage } from '@tunnox/protocol/control-message';
 import type { AgentEvent } from './agent-event.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { BindingTable } from './config/binding-table.ts';
+import { configReport } from './config/config-report.ts';
 import { type AppliedConfig, ConfigSync } from './config/config-sync.ts';
 import type { CredentialKeeper } from './identity/credential.ts';
 import { Identity } from './identity/identity.ts';
@@ -227,9 +228,9 @@ export class Agent {
   }
 
   #onConnected(link: Link): void {
-    const { version, problems } = this.#config.applied;
+    const { applied } = this.#config;
     // The relay says which version there is; it answers this one only when there is a newer.
-    if (version >= 0) link.send({ type: 'config_applied', version, problems });
+    if (applied.version >= 0) link.send(configReport(applied));
   }
 
   #onNotice(message: RelayMessage): void {
@@ -237,8 +238,9 @@ export class Agent {
     if (message.type === 'limits') this.#deps.emit({ type: 'limits', limits: message });
   }
 
-  #onApplied({ version, problems }: AppliedConfig): void {
-    this.#loop.link?.send({ type: 'config_applied', version, problems });
+  #onApplied(applied: AppliedConfig): void {
+    const { version, problems } = applied;
+    this.#loop.link?.send(configReport(applied));
     this.#deps.emit({ type: 'config', version, bindings: this.#bindings.all, problems });
   }
 

@@ -90,6 +90,20 @@ test('Agent reports what it cannot do', async (t) => {
   ]);
 });
 
+test('Agent reports of very many problems as many as a message holds', async (t) => {
+  const relay = new FakeRelay('node-001');
+  const { plane, start } = await setUp(t, [relay]);
+  plane.bindings = Array.from({ length: 1500 }, (_, n) =>
+    target(80, { binding_id: `mapping:${n + 1}`, target_host: '169.254.169.254' }),
+  );
+  const { event } = start();
+  assert.equal((await event('config')).problems.length, 1500);
+  const session = await relay.sessions.next(({ kind }) => kind === 'serve');
+  const applied = await session.messages.next((message) => message.type === 'config_applied');
+  assert.equal(applied.version, 1);
+  assert.ok(applied.problems.length > 300 && applied.problems.length <= 1000);
+});
+
 test('Agent opens a port as soon as it is free, and says so', async (t) => {
   const relay = new FakeRelay('node-001');
   const { plane, clock, start } = await setUp(t, [relay]);
