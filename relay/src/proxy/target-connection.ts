@@ -66,9 +66,10 @@ export class TargetConnection {
 
   /** Ends a tunnel that has done its work. */
   close(): void {
+    if (this.#gone) return;
     this.#gone = true;
     this.listener = null;
-    this.stream.destroy();
+    endInOrder(this.stream);
   }
 
   /** Ends a tunnel in the middle of its work: the target sees a reset, not an end. */
@@ -91,6 +92,7 @@ export class TargetConnection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    if (this.#gone) return;
     this.#meter.bytesOut += chunk.length;
     if (this.listener === null) this.#onIdleEnd(this);
     else this.listener.onTargetData(chunk);
@@ -100,6 +102,7 @@ export class TargetConnection {
 
   readonly #onEnd = (): void => {
     this.#ended = true;
+    if (this.#gone) return;
     // Node also ends the reading of an HTTP/2 stream that was cut off with code NO_ERROR.
     if ('aborted' in this.stream && this.stream.aborted === true) this.#onClose();
     else if (this.listener === null) this.#onIdleEnd(this);
@@ -112,4 +115,19 @@ export class TargetConnection {
     if (this.listener === null) this.#onIdleEnd(this);
     else this.listener.onTargetGone();
   };
+}
+
+/** How long a target may take to end its side after we have ended ours. */
+const END_MS = 2000;
+
+/**
+ * Ends a stream without a reset, which the other side answers with its own end. Resets are for failures: HTTP/2 of Node
+ * 20, on which agents may run, ends a whole session that gets more than 33 a second.
+ */
+function endInOrder(stream: Duplex & { setTimeout?: (ms: number, onTimeout: () => void) => void }): void {
+  if (stream.destroyed) return;
+  stream.end();
+  stream.resume();
+  if (stream.setTimeout === undefined) stream.destroy();
+  else stream.setTimeout(END_MS, () => stream.destroy());
 }
