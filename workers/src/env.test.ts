@@ -49,3 +49,10 @@ test('parseSettings() names the setting that is wrong, and no value', () => {
     );
   }
 });
+
+test('parseSettings() wants an operator key that can stand in a header', () => {
+  for (const key of ['k'.repeat(31), `${'k'.repeat(32)} `, `${'k'.repeat(32)}é`]) {
+    assert.throws(() => parse({ OPERATOR_KEY: key }), /OPERATOR_KEY/, key);
+  }
+  assert.equal(parse({ OPERATOR_KEY: `a.b.${'k'.repeat(32)}` }).operatorKey.length, 36);
+});

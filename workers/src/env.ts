@@ -55,7 +55,10 @@ const settingsSchema = z.object({
   NEON_FETCH_ENDPOINT: z.url().optional(),
   UPSTASH_REDIS_REST_URL: z.url().optional(),
   UPSTASH_REDIS_REST_TOKEN: z.string().min(1).optional(),
-  OPERATOR_KEY: z.string().min(32),
+  // What cannot stand in a header could never be shown.
+  OPERATOR_KEY: z.string().regex(/^[\x21-\x7e]{32,4096}$/, {
+    message: 'must be at least 32 printable ASCII characters without blanks',
+  }),
   ENCRYPTION_KEY: z
     .base64()
     .transform((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))

@@ -130,6 +130,16 @@ test('invalid values are named by JSON pointers', async () => {
   assert.equal((await stack.asOperator('GET', '/users?cursor=x')).status, 422);
 });
 
+test('texts that cannot be stored are invalid, and half a surrogate pair is no failure', async () => {
+  const { token } = await stack.newUser('texts');
+  const nul = await stack.call('POST', '/clients', { token, body: { client_name: 'a\u0000b' } });
+  assert.deepEqual([nul.status, nul.body['code']], [422, 'invalid']);
+  const asked = await stack.call('GET', '/domains/lookup?endpoint=a%00', { token });
+  assert.deepEqual([asked.status, asked.body['code']], [422, 'invalid']);
+  const half = await stack.call('POST', '/clients', { token, body: { client_name: 'a\ud800b' } });
+  assert.equal(half.status, 201);
+});
+
 test('answers are not to be cached, sniffed or shown in a page', async () => {
   const { headers } = await stack.asOperator('GET', '/plans');
   assert.equal(headers.get('cache-control'), 'no-store');

@@ -195,10 +195,12 @@ describe('live state', () => {
     test('pushes changed limits', async () => {
       const other = await live.tenant();
       const { client_id } = await live.session(other);
-      await one.attach(agentOf(client_id));
+      const [before] = await one.attach(agentOf(client_id));
       await live.api('POST', `/users/${other.userId}/quota`, { total_bandwidth_limit: 4096 });
       const { policy } = await one.receive('policy', (message) => message.policy.client_id === client_id);
       assert.equal(policy.limits.bandwidth_bytes_per_s, 4096);
+      // Of two changes on their way the older one must not be the last word.
+      assert.ok(before?.outcome === 'accepted' && policy.config_version > before.policy.config_version);
     });
 
     test('is healed by the sweep when the Worker that committed never delivered', async () => {

@@ -34,8 +34,9 @@ export function storedState<T>(storage: DurableObjectStorage, schemaVersion: num
       return current;
     },
     save(state) {
-      current = state;
+      // First: a state that is too large to be stored must not be what load() gives.
       storage.kv.put<StoredRecord<T>>(KEY, { schema_version: schemaVersion, state });
+      current = state;
     },
   };
 }

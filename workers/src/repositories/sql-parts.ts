@@ -100,6 +100,8 @@ export async function selectPage<Row>(
   return { rows, total: counts[0]?.total ?? 0 };
 }
 
+/** Half a surrogate pair, which `jsonb` refuses, becomes U+FFFD as it does in columns of text. */
 function json(value: unknown): SQL {
-  return sql`${value === null ? null : JSON.stringify(value)}::jsonb`;
+  const wellFormed = (_key: string, one: unknown): unknown => (typeof one === 'string' ? one.toWellFormed() : one);
+  return sql`${value === null ? null : JSON.stringify(value, wellFormed)}::jsonb`;
 }

@@ -147,7 +147,8 @@ export function createUserRepository(postgres: Postgres): UserRepository {
           select ${selected} from users u where u.user_id = ${userId} and u.status <> 'deleted'
           on conflict (user_id) do update set ${set} returning user_id
         ), concerned as (
-          select c.client_id, c.config_version from clients c join changed using (user_id)
+          update clients c set config_version = c.config_version + 1 from changed ch where c.user_id = ch.user_id
+          returning c.client_id, c.config_version
         ), told as (${insertClientChange('limits', sql`concerned`)}),
         audited as (${insertAudit(audit, 'quota', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
         select user_id, array(select id from told) as outbox_ids from changed`,

@@ -112,8 +112,9 @@ export class DomainService {
       body.client_id === undefined || body.client_id === record.client_id
         ? null
         : await findServingClient(this.#deps.clients, caller, body.client_id, '/client_id');
-    // A name goes from one client to another of the same owner only.
-    if (client !== null && (client.user_id === null || client.user_id !== record.user_id)) {
+    // A name goes from one client to another of the same owner only, and an agent does not give it to another.
+    const isAgent = caller.principal.role === 'client';
+    if (client !== null && (isAgent || client.user_id === null || client.user_id !== record.user_id)) {
       throw notFound('client', client.client_id);
     }
     const change = {
