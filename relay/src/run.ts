@@ -159,7 +159,7 @@ function buildRelay(parts: Registered): ServingRelay {
     { nodeId: answer.node_id, group: answer.group },
   );
   const visits = new VisitServer(
-    { verifier, router, clock, pings: agentPings },
+    { verifier, registry, router, clock, pings: agentPings },
     { nodeId: answer.node_id, group: answer.group },
   );
   registry.onClientEnded = (clientId) => visits.closeClient(clientId);

@@ -198,3 +198,26 @@ test('AttachmentQueue leaves the owner with the last word about each client, wha
     { numRuns: 300 },
   );
 });
+
+test('AttachmentQueue says nothing more of a connection that the control plane has ended itself', async () => {
+  const { queue, owner, settle } = bench();
+  await queue.attach(client(1));
+  const batches = owner.batches.length;
+  queue.ended({ client_id: 1, instance_id: ULIDS[0] ?? '', connect_seq: 1 });
+  void queue.attach(client(1, 2));
+  queue.detach(client(1, 2));
+  await settle();
+  assert.equal(owner.batches.length, batches);
+});
+
+test('AttachmentQueue.ended() spares later connects and other instances', async () => {
+  const { queue, owner, settle } = bench();
+  await queue.attach(client(1, 2));
+  queue.ended({ client_id: 1, instance_id: ULIDS[0] ?? '', connect_seq: 1 });
+  queue.ended({ client_id: 1, instance_id: ULIDS[1] ?? '', connect_seq: 9 });
+  void queue.attach(client(1, 3));
+  queue.detach(client(1, 3));
+  await settle();
+  assert.deepEqual(owner.batches, ['attach 1', 'detach 1']);
+  assert.equal(owner.present.size, 0);
+});

@@ -86,6 +86,17 @@ export class AttachmentQueue {
     this.#close(clientId, slot);
   }
 
+  /**
+   * The control plane has ended a connection itself, and need not be told of it.
+   *
+   * @param order As `close_client`: null means any instance, any connect.
+   */
+  ended(order: { client_id: number; instance_id: string | null; connect_seq: number | null }): void {
+    const told = this.#told.get(order.client_id);
+    if (told === undefined || (order.instance_id ?? told.instance_id) !== told.instance_id) return;
+    if (told.connect_seq <= (order.connect_seq ?? told.connect_seq)) this.#told.delete(order.client_id);
+  }
+
   /** The control plane may have forgotten these: it is told again, and nobody is outbid by it. */
   announce(clients: readonly AttachedClient[]): void {
     for (const client of clients) {

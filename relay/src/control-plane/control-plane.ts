@@ -160,6 +160,7 @@ export class ControlPlane implements AttachmentAuthority {
       case 'close_client': {
         const { client_id, instance_id, connect_seq, code, message: text } = message;
         sessions.closeClient({ client_id, instance_id, connect_seq, code, message: text });
+        this.#attachments.ended(message);
         this.#handlers.clientLeft(client_id);
         break;
       }

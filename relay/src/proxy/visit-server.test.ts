@@ -16,9 +16,10 @@ import { StreamRefused } from '@tunnox/streams/stream-refused';
 import { FakeClock } from '@tunnox/testing/fake-clock';
 import { socketPair } from '@tunnox/testing/socket-pair';
 import { eventually } from '../../tests/support/eventually.ts';
-import { CLIENT_ID, helloOf } from '../../tests/support/fake-agent.ts';
-import { bindingOf, fakeVerifier, stillWheel } from '../../tests/support/session-rig.ts';
+import { CLIENT_ID, helloOf, ticketOf } from '../../tests/support/fake-agent.ts';
+import { bindingOf, fakeVerifier, policyOf, stillWheel } from '../../tests/support/session-rig.ts';
 import type { Decision, Router } from '../router/router.ts';
+import { SessionRegistry } from '../session/session-registry.ts';
 import { TunnelRefused } from '../upstream/tunnel-refused.ts';
 import type { TunnelRequest, Upstream } from '../upstream/upstream.ts';
 import { VisitServer } from './visit-server.ts';
@@ -61,8 +62,9 @@ function rig(t: TestContext, decide: () => Decision) {
     },
     forget: (endpoint) => void forgotten.push(endpoint),
   };
+  const registry = new SessionRegistry({ clock });
   const server = new VisitServer(
-    { verifier: fakeVerifier, router, clock, pings: stillWheel(AGENT_PING_MS) },
+    { verifier: fakeVerifier, registry, router, clock, pings: stillWheel(AGENT_PING_MS) },
     { nodeId: 'node-001', group: 'default' },
   );
   const sessions: ClientHttp2Session[] = [];
@@ -96,7 +98,7 @@ function rig(t: TestContext, decide: () => Decision) {
     assert.deepEqual(messages, [{ type: 'welcome', node_id: 'node-001', heartbeat_ms: 15_000, protocol: 1 }]);
     return { session, messages };
   };
-  return { clock, server, connect, greet, visiting, forgotten, asked };
+  return { clock, server, registry, connect, greet, visiting, forgotten, asked };
 }
 
 const open = (session: ClientHttp2Session, binding = 'mapping:1001', headers = HEADERS): Promise<ClientHttp2Stream> =>
@@ -218,6 +220,19 @@ test('VisitServer opens nothing before a good hello', async (t) => {
   assert.equal(refused?.type === 'refused' && refused.code, 'bad_ticket');
   await closed;
   assert.equal(server.snapshot().sessions, 0);
+});
+
+test('VisitServer turns away what the relay knows to be over, and everybody while it drains', async (t) => {
+  const { connect, greet, registry } = rig(t, () => assert.fail('nobody may ask'));
+  const codeOf = async (hello: Hello): Promise<string> => {
+    const [answer] = await greet(await connect(), hello);
+    return answer?.type === 'refused' ? answer.code : (answer?.type ?? '');
+  };
+  registry.applyPolicy(policyOf({ generation: 2 }));
+  assert.equal(await codeOf(helloOf()), 'stale_ticket');
+  assert.equal(await codeOf(helloOf({ ticket: ticketOf({ generation: 2 }) })), 'welcome');
+  void registry.drain(1000);
+  assert.equal(await codeOf(helloOf({ ticket: ticketOf({ generation: 2 }) })), 'draining');
 });
 
 test('VisitServer gives ten seconds for the hello', async (t) => {

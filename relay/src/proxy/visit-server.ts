@@ -12,16 +12,20 @@ import type { TimerWheel } from '@tunnox/streams/timer-wheel';
 import type { Clock } from '../clock.ts';
 import type { Router } from '../router/router.ts';
 import { HELLO_TIMEOUT_MS } from '../session/agent-session-server.ts';
-import { checkHello } from '../session/check-hello.ts';
+import { refuse } from '../session/attach-session.ts';
+import { checkHello, HelloRefused } from '../session/check-hello.ts';
 import { endSession } from '../session/end-session.ts';
 import { listenToAgent, type RelayChannel } from '../session/listen-to-agent.ts';
 import type { TicketVerifier } from '../session/ports.ts';
+import type { SessionRegistry } from '../session/session-registry.ts';
 import { RefusalCounts, refuseAgent } from '../session/refuse-agent.ts';
 import { TunnelRefused } from '../upstream/tunnel-refused.ts';
 import { openPrivateTunnel } from './open-private-tunnel.ts';
 
 export interface VisitServerDeps {
   verifier: TicketVerifier;
+  /** What this relay knows of clients' credentials, and whether it takes anybody new. */
+  registry: Pick<SessionRegistry, 'credentialObjection' | 'draining'>;
   router: Router;
   clock: Clock;
   /** Of `AGENT_PING_MS` a round. */
@@ -130,8 +134,11 @@ export class VisitServer {
   ): Promise<void> {
     const { nodeId, group } = this.#options;
     try {
-      const { clientId } = await checkHello(hello, this.#deps.verifier, group);
+      const { clientId, claims } = await checkHello(hello, this.#deps.verifier, group);
       authenticated();
+      const { registry } = this.#deps;
+      if (registry.draining) throw new HelloRefused('draining', 'This relay is shutting down');
+      refuse(registry.credentialObjection(clientId, claims.generation));
       if (session.destroyed) return;
       this.#visits.set(session, { clientId, channel });
       channel.send({ type: 'welcome', node_id: nodeId, heartbeat_ms: AGENT_PING_MS, protocol: PROTOCOL_VERSION });

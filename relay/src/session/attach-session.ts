@@ -53,7 +53,8 @@ export async function attachSession(deps: AttachDeps, agent: AgentSession): Prom
   registry.attach(agent, outcome.kind === 'accepted');
 }
 
-function refuse(objection: Objection | null): void {
+/** @throws {HelloRefused} when there is an objection */
+export function refuse(objection: Objection | null): void {
   if (objection === null) return;
   const { code, message } = objection;
   // To be disconnected by its owner is no verdict about the next connection.

@@ -102,6 +102,32 @@ test('SessionRegistry.closeClient() spares other clients, other instances and la
   await agent.gone;
 });
 
+test('SessionRegistry remembers nothing against a client for the end of another connection of it', async (t) => {
+  const { welcomed, connect, registry, authority } = sessionRig(t);
+  const agent = await welcomed(helloOf({ connect_seq: 5 }));
+  const connection = { client_id: CLIENT_ID, instance_id: OTHER_INSTANCE, connect_seq: 1 };
+  registry.closeClient({ ...connection, code: 'stale_ticket', message: 'old' });
+  assert.equal(registry.attached().length, 1);
+  agent.socket.destroy();
+  await agent.gone;
+  await eventually(() => registry.attached().length === 0);
+  authority.answer = async () => ({ kind: 'unreachable' });
+  const again = await connect(helloOf({ connect_seq: 6 }));
+  assert.equal((await again.next())?.type, 'welcome');
+});
+
+test('SessionRegistry.credentialObjection() speaks against tickets that are known to be over', async (t) => {
+  const { welcomed, registry } = sessionRig(t);
+  assert.equal(registry.credentialObjection(CLIENT_ID, 1), null);
+  const agent = await welcomed(helloOf({ ticket: ticketOf({ generation: 2 }) }));
+  assert.equal(registry.credentialObjection(CLIENT_ID, 1)?.code, 'stale_ticket');
+  assert.equal(registry.credentialObjection(CLIENT_ID, 2), null);
+  registry.closeClient({ ...ANY, code: 'disabled', message: 'off' });
+  await agent.gone;
+  assert.equal(registry.credentialObjection(CLIENT_ID, 2)?.code, 'disabled');
+  assert.equal(registry.credentialObjection(CLIENT_ID, 3), null);
+});
+
 test('SessionRegistry.closeClient() reaches a session whose attach is under way', async (t) => {
   const { connect, registry, authority } = sessionRig(t);
   authority.answer = () => new Promise(() => {});

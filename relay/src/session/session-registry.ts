@@ -64,6 +64,13 @@ export class SessionRegistry implements SessionCommands {
     return same && standing.client.connect_seq >= newcomer.connect_seq ? OVERTAKEN : null;
   }
 
+  /** What is known against a credential of the client, without asking anybody; null: nothing. */
+  credentialObjection(clientId: number, generation: number): Objection | null {
+    const standing = this.#attached.get(clientId);
+    if (standing !== undefined && standing.client.generation > generation) return STALE;
+    return this.#memory.denial(clientId, generation);
+  }
+
   /** What is remembered against a newcomer: counts only while the control plane cannot be asked. */
   rememberedObjection(newcomer: AttachedClient): Objection | null {
     return this.#memory.denial(newcomer.client_id, newcomer.generation);
@@ -123,7 +130,9 @@ export class SessionRegistry implements SessionCommands {
     const standing = this.#attached.get(clientId);
     const final = code !== 'replaced' && code !== 'disconnected';
     if (final) {
-      if (standing !== undefined) this.#memory.deny(clientId, standing.client.generation, { code, message });
+      if (standing !== undefined && concerns(order, standing.client)) {
+        this.#memory.deny(clientId, standing.client.generation, { code, message });
+      }
       // What an earlier session had to finish ends with the credential.
       for (const session of this.#ending) if (session.client.client_id === clientId) session.cut();
     }
