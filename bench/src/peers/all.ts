@@ -8,7 +8,11 @@ import { tunnoxPeer } from './tunnox.ts';
 
 /** Everything that is measured in rounds. */
 export function allPeers(quick: boolean): Peer[] {
-  return [directPeer, tunnoxPeer('tunnox', quick ? ['tls', 'plain'] : ['tls', 'ws', 'plain'], ['a', 'b', 'c']), ...otherPeers()];
+  return [
+    directPeer,
+    tunnoxPeer('tunnox', quick ? ['tls', 'plain'] : ['tls', 'ws', 'plain'], ['a', 'b', 'c']),
+    ...otherPeers(),
+  ];
 }
 
 /** Everything whose idle connections are weighed: one peer for each way, as each gets fresh processes. */
