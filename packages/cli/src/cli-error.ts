@@ -36,7 +36,7 @@ function explain(error: ApiError): string {
 function adviceFor(error: ApiError): string | null {
   switch (error.code) {
     case 'unauthenticated':
-      return 'Log in with `tunnox login`, or check --api-key and TUNNOX_API_KEY.';
+      return 'Check --api-key, TUNNOX_API_KEY or the file of `tunnox run`, or log in with `tunnox login`.';
     case 'login_required':
       return 'Log in first: tunnox login';
     case 'subdomain_taken':

@@ -16,7 +16,7 @@ const EXAMPLES = `Examples:
   tunnox http 3000                             a random public name for localhost:3000
   tunnox http 3000 --subdomain shop            a name of your choice (log in first)
   tunnox http https://10.0.0.5:8443            a service elsewhere in your network
-  tunnox tcp 22 --remote-port 49000            a public TCP port
+  tunnox tcp 22 --remote-port 20022            a public TCP port
   tunnox forward --to 600000001 --target localhost:5432 --local 15432
                                                a port of another machine of yours, here
   tunnox run -c tunnox.yaml                    whatever the server has configured for this client`;
@@ -58,7 +58,11 @@ export function createProgram(io: Io, done: (exitCode: number) => void): Command
     .option('--subdomain <name>', "name under the server's domain (needs a login)")
     .option('--domain <name>', 'domain of your own (needs a login)')
     .option('--host-header <host>', 'Host header that the service gets, in place of the public name')
-    .option('--target-insecure', 'accept any certificate of an https:// target', false)
+    .option(
+      '--target-insecure',
+      'accept any certificate of an https:// target; those on this machine are never checked',
+      false,
+    )
     .action(async (target: string, _: unknown, command: Command) => {
       done(await http(target, command.optsWithGlobals<HttpOptions>(), io));
     });

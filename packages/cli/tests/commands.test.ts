@@ -87,6 +87,19 @@ test('tunnox http takes a name over that is the own already', async (t) => {
   assert.equal(server.domains.length, 1);
 });
 
+test('tunnox http tells when its name leads elsewhere', async (t) => {
+  const { server, run } = await setUp(t);
+  const running = run('http', '3000', '--subdomain', 'shop');
+  await running.event('ready');
+  server.plane.version += 1;
+  server.plane.bindings = [];
+  (await server.relay.sessions.next()).send({ type: 'config_changed', version: server.plane.version });
+  const { code, message, binding_id } = await running.event('problem');
+  assert.deepEqual([code, binding_id], ['tunnel_gone', 'domain:17']);
+  assert.match(String(message), /^https:\/\/shop\.tunnox\.localhost:9013 does not lead here any more/);
+  assert.deepEqual((await running.event('config'))['bindings'], []);
+});
+
 test('tunnox http without a name keeps the random one of its client', async (t) => {
   const { server, runAnonymous } = await setUp(t);
   server.plane.newCode = 'code';

@@ -10,6 +10,12 @@ export interface ShownBinding {
   local_port?: number;
 }
 
+/** Where to find it, for people: a public address, a local port, or a word that there is neither. */
+export function addressOf({ url, local_port, binding_id }: ShownBinding): string {
+  if (url !== null) return url;
+  return local_port === undefined ? `private ${binding_id}` : `localhost:${local_port}`;
+}
+
 /**
  * What `--json` prints, one object a line. Members are added in later versions, never changed: programs ignore what
  * they do not know.

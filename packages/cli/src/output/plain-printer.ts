@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import pico from 'picocolors';
-import type { CliEvent, ShownBinding } from './cli-event.ts';
+import { addressOf, type CliEvent, type ShownBinding } from './cli-event.ts';
 import { flushed } from './json-printer.ts';
 import type { Printer } from './printer.ts';
 
@@ -11,6 +11,7 @@ export class PlainPrinter implements Printer {
   readonly #out: Writable;
   readonly #error: Writable;
   readonly #colors: Colors;
+  #lastSetback = '';
 
   constructor(streams: { out: Writable; error: Writable }, useColors: boolean) {
     this.#out = streams.out;
@@ -19,6 +20,10 @@ export class PlainPrinter implements Printer {
   }
 
   print(event: CliEvent): void {
+    const setback = event.event === 'reconnecting' ? event.message : '';
+    // Tried many times, told once.
+    if (setback !== '' && setback === this.#lastSetback) return;
+    this.#lastSetback = setback;
     switch (event.event) {
       case 'problem':
       case 'replaced':
@@ -80,8 +85,7 @@ function readyLines(event: Extract<CliEvent, { event: 'ready' }>, c: Colors): st
 
 function bindingLines(bindings: ShownBinding[], c: Colors): string[] {
   if (bindings.length === 0) return ['Nothing to do yet: the server has no mapping for this client'];
-  return bindings.map(({ binding_id, url, local_port, target }) => {
-    const from = url ?? (local_port === undefined ? binding_id : `localhost:${local_port}`);
-    return `${c.bold(from)} ${c.dim('→')} ${target ?? 'whatever the source names'}`;
-  });
+  return bindings.map(
+    (binding) => `${c.bold(addressOf(binding))} ${c.dim('→')} ${binding.target ?? 'whatever the source names'}`,
+  );
 }

@@ -1,5 +1,5 @@
 import type pico from 'picocolors';
-import type { ShownBinding } from './cli-event.ts';
+import { addressOf, type ShownBinding } from './cli-event.ts';
 
 /** What the live view shows. */
 export interface Status {
@@ -65,9 +65,9 @@ export function bytesText(bytes: number): string {
 
 /** Bindings as rows of the view. */
 export function tunnelRows(bindings: ShownBinding[]): Status['tunnels'] {
-  return bindings.map(({ binding_id, url, local_port, target }) => ({
-    from: [url ?? (local_port === undefined ? binding_id : `localhost:${local_port}`)],
-    to: target ?? 'whatever the source names',
+  return bindings.map((binding) => ({
+    from: [addressOf(binding)],
+    to: binding.target ?? 'whatever the source names',
   }));
 }
 

@@ -73,6 +73,11 @@ export class Readiness {
     return this.#shown;
   }
 
+  /** What the command was started for, while the server does not want it from this agent any more. */
+  get lostTunnel(): Tunnel | null {
+    return this.#ready && this.#tunnel !== null && this.#shownOf(this.#tunnel) === undefined ? this.#tunnel : null;
+  }
+
   /** What keeps the tunnel from ever becoming ready. */
   get blockedBy(): { code: string; message: string } | null {
     if (this.#ready || this.#tunnel === null) return null;
@@ -125,11 +130,16 @@ export class Readiness {
   }
 
   #rows(): Status['tunnels'] {
-    if (this.#tunnel === null) return tunnelRows(this.#shown);
-    const { urls, localPort, target, bindingId } = this.#tunnel;
+    if (this.#tunnel === null || this.lostTunnel !== null) return tunnelRows(this.#shown);
+    const { urls, localPort, bindingId } = this.#tunnel;
+    const target = this.#shownOf(this.#tunnel)?.target ?? this.#tunnel.target;
     // Whoever opened something by an earlier command sees that it is open again.
     const others = this.#shown.filter(({ binding_id }) => binding_id !== bindingId);
     return [{ from: localPort === undefined ? urls : [`localhost:${localPort}`], to: target }, ...tunnelRows(others)];
+  }
+
+  #shownOf({ bindingId }: Tunnel): ShownBinding | undefined {
+    return this.#shown.find(({ binding_id }) => binding_id === bindingId);
   }
 
   #serves(tunnel: Tunnel): boolean {

@@ -119,7 +119,10 @@ class TunnelRun {
       case 'config': {
         const changed = this.#readiness.config(event.bindings, event.problems);
         for (const { binding_id, code, message } of event.problems) this.#problem(code, message, binding_id);
-        if (changed) this.#print({ event: 'config', version: event.version, bindings: this.#readiness.bindings });
+        if (changed) {
+          this.#tellLost();
+          this.#print({ event: 'config', version: event.version, bindings: this.#readiness.bindings });
+        }
         break;
       }
       case 'tunnel_failed':
@@ -139,6 +142,16 @@ class TunnelRun {
     }
     this.#flushWarnings();
     this.#tellReady();
+  }
+
+  /** Another command of the same user may have taken the name, or somebody has changed it by the API. */
+  #tellLost(): void {
+    const lost = this.#readiness.lostTunnel;
+    if (lost === null) return;
+    const { bindingId, url, localPort } = lost;
+    const what = url ?? (localPort === undefined ? bindingId : `localhost:${localPort}`);
+    const message = `${what} does not lead here any more: it was given to another client, switched off or deleted`;
+    this.#problem('tunnel_gone', message, bindingId);
   }
 
   #onSetback(code: string, message: string): void {
