@@ -90,6 +90,8 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'Tunnox', version: '1', description: 'Management API of the Tunnox control plane' },
+    // Wherever the document came from.
+    servers: [{ url: '/' }],
     security: [{ bearer: [] }],
   });
   return app;

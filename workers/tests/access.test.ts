@@ -159,6 +159,13 @@ test('/openapi.json is an OpenAPI 3.1 document of every route', async () => {
   for (const path of ['/api/v1/users/{user_id}/quota', '/api/v1/domains', '/api/v1/nodes/{node_id}/drain', '/readyz']) {
     assert.ok(path in body['paths'], path);
   }
+  assert.deepEqual(body['servers'], [{ url: '/' }]);
+  const operations = Object.values(body['paths'] as Record<string, object>).flatMap((methods) =>
+    Object.values(methods),
+  );
+  const ids = operations.map(({ operationId }: { operationId?: string }) => operationId);
+  assert.ok(!ids.includes(undefined));
+  assert.equal(new Set(ids).size, ids.length);
   const schemas = Object.keys(body['components']['schemas']);
   for (const name of ['User', 'Client', 'Mapping', 'Domain', 'Problem']) assert.ok(schemas.includes(name), name);
   const text = JSON.stringify(body);

@@ -17,6 +17,7 @@ const params = z.object({ client_id: z.coerce.number().int() });
 const filters = pageQuerySchema.extend({ type: z.enum(['managed', 'anonymous']).optional() });
 
 const createClient = createRoute({
+  operationId: 'createClient',
   method: 'post',
   path: '/clients',
   tags: ['clients'],
@@ -26,6 +27,7 @@ const createClient = createRoute({
 });
 
 const listClients = createRoute({
+  operationId: 'listClients',
   method: 'get',
   path: '/clients',
   tags: ['clients'],
@@ -35,6 +37,7 @@ const listClients = createRoute({
 });
 
 const listUserClients = createRoute({
+  operationId: 'listUserClients',
   method: 'get',
   path: '/users/{user_id}/clients',
   tags: ['clients'],
@@ -44,6 +47,7 @@ const listUserClients = createRoute({
 });
 
 const getClient = createRoute({
+  operationId: 'getClient',
   method: 'get',
   path: '/clients/{client_id}',
   tags: ['clients'],
@@ -53,6 +57,7 @@ const getClient = createRoute({
 });
 
 const updateClient = createRoute({
+  operationId: 'updateClient',
   method: 'put',
   path: '/clients/{client_id}',
   tags: ['clients'],
@@ -62,6 +67,7 @@ const updateClient = createRoute({
 });
 
 const deleteClient = createRoute({
+  operationId: 'deleteClient',
   method: 'delete',
   path: '/clients/{client_id}',
   tags: ['clients'],
@@ -71,6 +77,7 @@ const deleteClient = createRoute({
 });
 
 const disconnectClient = createRoute({
+  operationId: 'disconnectClient',
   method: 'post',
   path: '/clients/{client_id}/disconnect',
   tags: ['clients'],
@@ -80,6 +87,7 @@ const disconnectClient = createRoute({
 });
 
 const rotateCode = createRoute({
+  operationId: 'rotateClientCode',
   method: 'post',
   path: '/clients/{client_id}/rotate-code',
   tags: ['clients'],

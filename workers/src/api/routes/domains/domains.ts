@@ -17,6 +17,7 @@ const id = z.coerce.number().int();
 const params = z.object({ domain_id: id });
 
 const availability = createRoute({
+  operationId: 'checkAvailability',
   method: 'get',
   path: '/domains/availability',
   tags: ['domains'],
@@ -26,6 +27,7 @@ const availability = createRoute({
 });
 
 const createDomain = createRoute({
+  operationId: 'createDomain',
   method: 'post',
   path: '/domains',
   tags: ['domains'],
@@ -35,6 +37,7 @@ const createDomain = createRoute({
 });
 
 const listDomains = createRoute({
+  operationId: 'listDomains',
   method: 'get',
   path: '/domains',
   tags: ['domains'],
@@ -44,6 +47,7 @@ const listDomains = createRoute({
 });
 
 const getDomain = createRoute({
+  operationId: 'getDomain',
   method: 'get',
   path: '/domains/{domain_id}',
   tags: ['domains'],
@@ -53,6 +57,7 @@ const getDomain = createRoute({
 });
 
 const updateDomain = createRoute({
+  operationId: 'updateDomain',
   method: 'put',
   path: '/domains/{domain_id}',
   tags: ['domains'],
@@ -62,6 +67,7 @@ const updateDomain = createRoute({
 });
 
 const deleteDomain = createRoute({
+  operationId: 'deleteDomain',
   method: 'delete',
   path: '/domains/{domain_id}',
   tags: ['domains'],

@@ -18,6 +18,7 @@ const filters = pageQuerySchema.extend({ protocol: z.enum(['tcp', 'udp', 'http',
 const page = json(mappingsPageSchema, 'A page of mappings, in the order of their ids');
 
 const createMapping = createRoute({
+  operationId: 'createMapping',
   method: 'post',
   path: '/mappings',
   tags: ['mappings'],
@@ -27,6 +28,7 @@ const createMapping = createRoute({
 });
 
 const listMappings = createRoute({
+  operationId: 'listMappings',
   method: 'get',
   path: '/mappings',
   tags: ['mappings'],
@@ -36,6 +38,7 @@ const listMappings = createRoute({
 });
 
 const listUserMappings = createRoute({
+  operationId: 'listUserMappings',
   method: 'get',
   path: '/users/{user_id}/mappings',
   tags: ['mappings'],
@@ -45,6 +48,7 @@ const listUserMappings = createRoute({
 });
 
 const listClientMappings = createRoute({
+  operationId: 'listClientMappings',
   method: 'get',
   path: '/clients/{client_id}/mappings',
   tags: ['mappings'],
@@ -54,6 +58,7 @@ const listClientMappings = createRoute({
 });
 
 const getMapping = createRoute({
+  operationId: 'getMapping',
   method: 'get',
   path: '/mappings/{mapping_id}',
   tags: ['mappings'],
@@ -63,6 +68,7 @@ const getMapping = createRoute({
 });
 
 const updateMapping = createRoute({
+  operationId: 'updateMapping',
   method: 'put',
   path: '/mappings/{mapping_id}',
   tags: ['mappings'],
@@ -72,6 +78,7 @@ const updateMapping = createRoute({
 });
 
 const deleteMapping = createRoute({
+  operationId: 'deleteMapping',
   method: 'delete',
   path: '/mappings/{mapping_id}',
   tags: ['mappings'],

@@ -16,6 +16,7 @@ import { body, json, noContent, problems } from '../../responses.ts';
 const params = z.object({ node_id: z.string().max(16) });
 
 const listNodes = createRoute({
+  operationId: 'listNodes',
   method: 'get',
   path: '/nodes',
   tags: ['nodes'],
@@ -24,6 +25,7 @@ const listNodes = createRoute({
 });
 
 const getNode = createRoute({
+  operationId: 'getNode',
   method: 'get',
   path: '/nodes/{node_id}',
   tags: ['nodes'],
@@ -33,6 +35,7 @@ const getNode = createRoute({
 });
 
 const drainNode = createRoute({
+  operationId: 'drainNode',
   method: 'post',
   path: '/nodes/{node_id}/drain',
   tags: ['nodes'],
@@ -42,6 +45,7 @@ const drainNode = createRoute({
 });
 
 const createJoinToken = createRoute({
+  operationId: 'createJoinToken',
   method: 'post',
   path: '/join-tokens',
   tags: ['nodes'],
@@ -51,6 +55,7 @@ const createJoinToken = createRoute({
 });
 
 const listJoinTokens = createRoute({
+  operationId: 'listJoinTokens',
   method: 'get',
   path: '/join-tokens',
   tags: ['nodes'],
@@ -59,6 +64,7 @@ const listJoinTokens = createRoute({
 });
 
 const deleteJoinToken = createRoute({
+  operationId: 'deleteJoinToken',
   method: 'delete',
   path: '/join-tokens/{token_id}',
   tags: ['nodes'],

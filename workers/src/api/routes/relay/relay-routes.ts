@@ -15,6 +15,7 @@ import type { Lookup } from '../../../lookup/lookup.ts';
 import type { AttachmentService } from '../../../services/attachment-service.ts';
 import type { RelayRegistrationService } from '../../../services/relay-registration-service.ts';
 import type { SessionOpener } from '../../../services/live-ports.ts';
+import type { RelayIdentity } from '../../../tickets/relay-tokens.ts';
 import type { SigningKeys } from '../../../tickets/signing-keys.ts';
 import { bearerToken } from '../../bearer.ts';
 import { parseBody, parseValue } from '../../parse-body.ts';
@@ -24,7 +25,7 @@ export interface RelayRouteServices {
   attachments: AttachmentService;
   lookup: Lookup;
   sessions: SessionOpener;
-  reportUsage: (report: UsageRequest) => Promise<UsageAnswer['allowances']>;
+  reportUsage: (relay: RelayIdentity, report: UsageRequest) => Promise<UsageAnswer['allowances']>;
   keys: Pick<SigningKeys, 'jwks'>;
 }
 
@@ -70,9 +71,9 @@ export function relayRoutes(services: RelayRouteServices): Hono {
       return c.json(await lookup(endpoint.toLowerCase()));
     })
     .post('/usage', async (c) => {
-      await relayOf(c.req.raw);
+      const relay = await relayOf(c.req.raw);
       const report = await parseBody(c.req.raw, usageRequestSchema);
-      return c.json({ allowances: await reportUsage(report) } satisfies UsageAnswer);
+      return c.json({ allowances: await reportUsage(relay, report) } satisfies UsageAnswer);
     })
     .get('/keys', async (c) => {
       await relayOf(c.req.raw);

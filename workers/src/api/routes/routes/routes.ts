@@ -7,6 +7,7 @@ import { createRouter } from '../../context.ts';
 import { json, problems } from '../../responses.ts';
 
 const listRoutes = createRoute({
+  operationId: 'listRoutes',
   method: 'get',
   path: '/routes',
   tags: ['routes'],
@@ -16,6 +17,7 @@ const listRoutes = createRoute({
 });
 
 const lookup = createRoute({
+  operationId: 'lookUpDomain',
   method: 'get',
   path: '/domains/lookup',
   tags: ['routes'],

@@ -7,6 +7,7 @@ import { json, problems } from '../../responses.ts';
 const statusSchema = z.object({ status: z.literal('ok') });
 
 const healthz = createRoute({
+  operationId: 'healthz',
   method: 'get',
   path: '/healthz',
   tags: ['service'],
@@ -16,6 +17,7 @@ const healthz = createRoute({
 });
 
 const readyz = createRoute({
+  operationId: 'readyz',
   method: 'get',
   path: '/readyz',
   tags: ['service'],

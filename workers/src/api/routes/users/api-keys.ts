@@ -9,6 +9,7 @@ const params = z.object({ user_id: z.coerce.number().int() });
 const keyParams = params.extend({ key_id: z.coerce.number().int() });
 
 const createApiKey = createRoute({
+  operationId: 'createApiKey',
   method: 'post',
   path: '/users/{user_id}/api-keys',
   tags: ['users'],
@@ -18,6 +19,7 @@ const createApiKey = createRoute({
 });
 
 const listApiKeys = createRoute({
+  operationId: 'listApiKeys',
   method: 'get',
   path: '/users/{user_id}/api-keys',
   tags: ['users'],
@@ -27,6 +29,7 @@ const listApiKeys = createRoute({
 });
 
 const deleteApiKey = createRoute({
+  operationId: 'deleteApiKey',
   method: 'delete',
   path: '/users/{user_id}/api-keys/{key_id}',
   tags: ['users'],

@@ -20,6 +20,7 @@ import { body, json, noContent, problems } from '../../responses.ts';
 const params = z.object({ user_id: z.coerce.number().int() });
 
 const createUser = createRoute({
+  operationId: 'createUser',
   method: 'post',
   path: '/users',
   tags: ['users'],
@@ -29,6 +30,7 @@ const createUser = createRoute({
 });
 
 const listUsers = createRoute({
+  operationId: 'listUsers',
   method: 'get',
   path: '/users',
   tags: ['users'],
@@ -38,6 +40,7 @@ const listUsers = createRoute({
 });
 
 const getUser = createRoute({
+  operationId: 'getUser',
   method: 'get',
   path: '/users/{user_id}',
   tags: ['users'],
@@ -47,6 +50,7 @@ const getUser = createRoute({
 });
 
 const updateUser = createRoute({
+  operationId: 'updateUser',
   method: 'put',
   path: '/users/{user_id}',
   tags: ['users'],
@@ -56,6 +60,7 @@ const updateUser = createRoute({
 });
 
 const deleteUser = createRoute({
+  operationId: 'deleteUser',
   method: 'delete',
   path: '/users/{user_id}',
   tags: ['users'],
@@ -65,6 +70,7 @@ const deleteUser = createRoute({
 });
 
 const getQuota = createRoute({
+  operationId: 'getQuota',
   method: 'get',
   path: '/users/{user_id}/quota',
   tags: ['quotas'],
@@ -74,6 +80,7 @@ const getQuota = createRoute({
 });
 
 const setQuota = createRoute({
+  operationId: 'setQuota',
   method: 'post',
   path: '/users/{user_id}/quota',
   tags: ['quotas'],
@@ -83,6 +90,7 @@ const setQuota = createRoute({
 });
 
 const listPlans = createRoute({
+  operationId: 'listPlans',
   method: 'get',
   path: '/plans',
   tags: ['quotas'],
@@ -91,6 +99,7 @@ const listPlans = createRoute({
 });
 
 const getMe = createRoute({
+  operationId: 'getMe',
   method: 'get',
   path: '/me',
   tags: ['auth'],
