@@ -320,4 +320,38 @@ describe('HttpProxy reuse of tunnels', () => {
     router.open('a.test', upstream, { version: 2 });
     assert.equal(await visit(['1.1.1.1', '6.6.6.6', '1.1.1.1']), 1);
   });
+
+  it('ends a tunnel whose target goes on talking after its last answer', async (t) => {
+    const talker = Promise.withResolvers<void>();
+    const target = await startRawTarget(t, (socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
+        const talk = setInterval(() => socket.write('more'), 20);
+        socket.once('close', () => {
+          clearInterval(talk);
+          talker.resolve();
+        });
+      });
+    });
+    const { port, router } = await startProxy(t);
+    router.open('a.test', new DirectUpstream(target));
+    assert.match(await ask(port, GET('a.test', LAST)), /ok$/);
+    await talker.promise;
+  });
+
+  it('gives up an idle tunnel of a mapping that has all its connections', async (t) => {
+    const target = await startHttpTarget(t, (_request, response) => response.end('ok'));
+    const trusted = { allows: (address: string) => address === '127.0.0.1' };
+    const { port, router } = await startProxy(t, { trustedPeers: trusted });
+    const upstream = new DirectUpstream(target);
+    upstream.before = () => {
+      const open = upstream.tunnels.filter(({ stream }) => !stream.closed).length;
+      if (open >= 1) throw new TunnelRefused('connection_limit', 'test');
+    };
+    router.open('a.test', upstream, { access: { allow: [], deny: ['6.6.6.6/32'] } });
+    for (const address of ['1.1.1.1', '2.2.2.2']) {
+      assert.match(await ask(port, GET('a.test', `X-Forwarded-For: ${address}\r\n${LAST}`)), /^HTTP\/1.1 200 /);
+    }
+    assert.equal(upstream.requests.length, 3);
+  });
 });

@@ -72,6 +72,15 @@ export class TargetConnection {
     endInOrder(this.stream);
   }
 
+  /** As `close()`; resolves when that is done. */
+  closeAndWait(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.stream.closed) return resolve();
+      this.stream.once('close', resolve);
+      this.close();
+    });
+  }
+
   /** Ends a tunnel in the middle of its work: the target sees a reset, not an end. */
   reset(): void {
     this.#gone = true;
@@ -92,9 +101,10 @@ export class TargetConnection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#gone) return;
     this.#meter.bytesOut += chunk.length;
-    if (this.listener === null) this.#onIdleEnd(this);
+    // It had said everything: who goes on would keep the tunnel for ever.
+    if (this.#gone) this.stream.destroy();
+    else if (this.listener === null) this.#onIdleEnd(this);
     else this.listener.onTargetData(chunk);
   };
 

@@ -108,7 +108,7 @@ export class TargetFinder {
     listener.onTarget(target, key, binding);
   }
 
-  #open(decision: OpenDecision, listener: FinderListener): void {
+  #open(decision: OpenDecision, listener: FinderListener, mayMakeRoom = true): void {
     const core = this.#core;
     const opening = new AbortController();
     this.#opening = opening;
@@ -122,7 +122,14 @@ export class TargetFinder {
     openTunnel(core.router, params).then(
       (opened) => this.#opened(opened, opening, listener),
       (error: unknown) => {
-        if (this.#opening === opening) this.#refuse(refusedTunnel(asRefused(error)));
+        if (this.#opening !== opening) return;
+        const refused = asRefused(error);
+        const full = mayMakeRoom && refused.tunnelCause === 'connection_limit';
+        const room = full ? core.pool.makeRoom(decision.binding.binding_id) : null;
+        if (room === null) return this.#refuse(refusedTunnel(refused));
+        void room.then(() => {
+          if (this.#opening === opening) this.#open(decision, listener, false);
+        });
       },
     );
   }

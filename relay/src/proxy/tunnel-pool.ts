@@ -65,6 +65,21 @@ export class TunnelPool implements Timed {
     }
   }
 
+  /**
+   * Gives up an idle tunnel of a binding, so that another one may be opened: the agent's relay counts idle ones too.
+   *
+   * @returns Resolves when it is closed; null: there is none.
+   */
+  makeRoom(bindingId: string): Promise<void> | null {
+    for (const [key, idle] of this.#idle) {
+      const target = key.startsWith(`${bindingId}@`) ? idle.shift() : undefined;
+      if (target === undefined) continue;
+      this.#size--;
+      return target.closeAndWait();
+    }
+    return null;
+  }
+
   /** Closes every idle tunnel. */
   clear(): void {
     for (const idle of this.#idle.values()) for (const target of idle) target.close();
