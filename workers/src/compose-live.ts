@@ -102,7 +102,7 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
       attachments: new AttachmentService({ policies, presences: owners, nodes, clients, later }),
       lookup,
       sessions: nodes,
-      reportUsage: (report) => usage.add(report),
+      reportUsage: (relay, report) => usage.add(relay.nodeId, report),
       keys,
     }),
     agentRoutes(services) {

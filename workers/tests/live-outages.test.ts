@@ -151,6 +151,9 @@ describe('live state without Postgres', () => {
       assert.equal(await placeOf(one, host), two.nodeId);
       await one.detach(agent);
       assert.equal(await placeOf(one, host), two.nodeId);
+      const load = { clients: 1, tunnels: 1, cpu: 0.5, memory_bytes: 1, bandwidth_bytes_per_s: 1 };
+      one.send({ type: 'load', ...load });
+      one.send({ type: 'config_applied', client_id, version: session.config.version + 9, problems: [] });
       await one.ping();
       one.drop();
       await one.open();
@@ -163,6 +166,8 @@ describe('live state without Postgres', () => {
       assert.ok(again.headers.get('retry-after'));
       const stranger = { ...agent, client_id: 600_999_999 };
       assert.equal((await one.call('/attach', { body: { clients: [stranger] } })).status, 503);
+      const failures = live.plane.logs.filter((line) => /uncaught|unhandled/i.test(line));
+      assert.deepEqual(failures, []);
     } finally {
       await live.plane.postgres.resume();
     }

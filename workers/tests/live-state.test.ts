@@ -114,6 +114,14 @@ describe('live state', () => {
         ['deleted', 'disabled', 'stale_ticket'],
       );
     });
+
+    test('refuses a generation that no ticket has, and takes the true one afterwards', async () => {
+      const { client_id } = await live.session(tenant);
+      const [invented] = await one.attach(agentOf(client_id, { generation: 1_000_000 }));
+      assert.equal(invented?.outcome === 'refused' && invented.code, 'stale_ticket');
+      const [result] = await one.attach(agentOf(client_id));
+      assert.equal(result?.outcome, 'accepted');
+    });
   });
 
   describe('delivery', () => {
@@ -314,6 +322,21 @@ describe('live state', () => {
         domain_id,
       );
       assert.deepEqual(domain, { out: 180 });
+    });
+
+    test('counts a report whose numbers another relay has used', async () => {
+      const other = await live.tenant('free');
+      const { client_id } = await live.session(other);
+      const entry = { binding_id: 'domain:999999', client_id, user_id: other.userId };
+      const report = {
+        ...{ incarnation: two.registration.incarnation, sequence: 1 },
+        entries: [{ ...entry, bytes_in: 1, bytes_out: 1, connections: 1 }],
+      };
+      assert.equal((await one.call('/usage', { body: { ...report, entries: [] } })).status, 200);
+      const answer = await two.call('/usage', { body: report });
+      assert.deepEqual(await answer.json(), {
+        allowances: [{ user_id: other.userId, traffic_remaining_bytes: 2 ** 30 - 2 }],
+      });
     });
 
     test('takes counts of what is deleted meanwhile, and of nobody', async () => {

@@ -175,6 +175,25 @@ describe('relay lease and messages', () => {
     assert.equal(await placeOf(newcomer, host), nodeId);
   });
 
+  test('a restart of the control plane gives relays one lease to come back', async (t) => {
+    const relay = await live.relay();
+    const watcher = await live.relay();
+    beat(t, relay, watcher);
+    const { host } = await attached(relay);
+    const until = Date.now() + 2.5 * LEASE_MS;
+    while (Date.now() < until) await relay.ping();
+    await live.plane.pause();
+    await live.plane.resume();
+    const resumedAt = Date.now();
+    await watcher.open();
+    watcher.forget('peers');
+    // Its last heartbeat is gone with the sockets, and it is not back yet.
+    assert.equal(await placeOf(watcher, host), relay.nodeId);
+    await watcher.receive('peers', (message) => !message.peers.some((peer) => peer.node_id === relay.nodeId));
+    const tookMs = Date.now() - resumedAt;
+    assert.ok(tookMs <= 2 * LEASE_MS, `offline after ${tookMs} ms`);
+  });
+
   test('leases, presences and node ids outlive a restart of the control plane', async (t) => {
     const relay = await live.relay();
     const lost = await live.relay();

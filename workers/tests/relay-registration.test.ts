@@ -87,6 +87,13 @@ describe('relay registration', () => {
     const assertion = await relay.assertion();
     await relay.register({ join_token: await live.joinToken(), assertion });
     assert.equal(await codeOf(await relay.tryRegister({ assertion })), '401 unauthenticated');
+    const stranger = newRelay();
+    const join_token = await live.joinToken(5);
+    const same = { join_token, assertion: await stranger.assertion() };
+    const twice = await Promise.all([stranger.tryRegister(same), stranger.tryRegister(same)]);
+    assert.deepEqual(twice.map(({ status }) => status).sort(), [200, 401]);
+    const [token] = await live.sql<{ uses_left: number }>('select uses_left from join_tokens order by id desc limit 1');
+    assert.equal(token?.uses_left, 4);
     const foreign = await newRelay().assertion();
     assert.equal(await codeOf(await relay.tryRegister({ assertion: foreign })), '401 unauthenticated');
     const misdirected = await relay.assertion({ aud: 'other' });
@@ -105,6 +112,13 @@ describe('relay registration', () => {
     assert.equal(response.status, 422);
     const { errors } = (await response.json()) as { errors: { pointer: string }[] };
     assert.ok(errors.some((fault) => fault.pointer === '/ports/agent_tcp'));
+    const ports = { agent_tcp: 1, agent_ws: 2, http: 3, https: 4, bridge: 5, metrics: 6 };
+    const useless = [
+      { ports: { ...ports, public_from: 2, public_to: 1 } },
+      { version: 'a\u0000' },
+      { public_address: '' },
+    ];
+    for (const body of useless) assert.equal(await codeOf(await newRelay().tryRegister(body)), '422 invalid');
     const malformed = await fetch(`${live.plane.apiUrl}/relay/v1/register`, { method: 'POST', body: '{' });
     assert.equal(await codeOf(malformed), '400 malformed');
   });

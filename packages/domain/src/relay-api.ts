@@ -5,6 +5,9 @@ import { nodeAddressSchema, nodeIdSchema, ulidSchema } from './presence.ts';
 
 const portSchema = z.int().min(1).max(65_535);
 
+/** Text that stands in a row and in a log line. */
+const lineSchema = z.string().regex(/^\P{Cc}*$/u, 'must not have control characters');
+
 /** Public half of a key as JWK (RFC 7517); only EC P-256 is used. */
 export const ecPublicJwkSchema = z.object({
   kty: z.literal('EC'),
@@ -33,23 +36,28 @@ export const registerRequestSchema = z.object({
    * begins. When another incarnation has taken the node meanwhile, the answer is 401.
    */
   incarnation: ulidSchema.optional(),
-  region: z.string().max(32).default('default'),
+  region: lineSchema.max(32).default('default'),
   /** Address under which visitors and agents reach this relay. */
-  public_address: z.string().max(255),
+  public_address: lineSchema.min(1).max(255),
   /** Address for other relays; the public one if absent. */
-  internal_address: z.string().max(255).optional(),
-  ports: z.object({
-    agent_tcp: portSchema,
-    agent_ws: portSchema,
-    http: portSchema,
-    https: portSchema,
-    bridge: portSchema,
-    metrics: portSchema,
-    /** Pool of public TCP and UDP ports, both ends included. */
-    public_from: portSchema,
-    public_to: portSchema,
-  }),
-  version: z.string().max(64),
+  internal_address: lineSchema.min(1).max(255).optional(),
+  ports: z
+    .object({
+      agent_tcp: portSchema,
+      agent_ws: portSchema,
+      http: portSchema,
+      https: portSchema,
+      bridge: portSchema,
+      metrics: portSchema,
+      /** Pool of public TCP and UDP ports, both ends included. */
+      public_from: portSchema,
+      public_to: portSchema,
+    })
+    .refine((ports) => ports.public_from <= ports.public_to, {
+      message: 'must not be below public_from',
+      path: ['public_to'],
+    }),
+  version: lineSchema.max(64),
 });
 
 export const registerAnswerSchema = z.object({

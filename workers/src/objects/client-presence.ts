@@ -114,7 +114,11 @@ export class ClientPresence extends DurableObject<Env> {
     this.#waiters.settle(report.version, outcomeOf(report.problems));
     const rose = report.version > held.applied.version;
     this.#state.save({ ...held, applied: { version: report.version, problems: report.problems } });
-    if (rose) await objectServices(this.env).clients.recordApplied(report.client_id, report.version);
+    if (!rose) return;
+    // For people to look at: the report counts also while Postgres is away.
+    await objectServices(this.env)
+      .clients.recordApplied(report.client_id, report.version)
+      .catch(() => {});
   }
 
   async #settled(version: number, waitMs: number): Promise<PushOutcome> {
@@ -136,6 +140,9 @@ export class ClientPresence extends DurableObject<Env> {
   async #close(presence: Presence, code: CloseCode, message: string): Promise<void> {
     const { client_id, instance_id, connect_seq } = presence;
     const order = { type: 'close_client', client_id, instance_id, connect_seq, code, message } as const;
-    await relayNodeStub(this.env, presence.node_id).push(presence.incarnation, order);
+    const tell = async (): Promise<boolean> =>
+      relayNodeStub(this.env, presence.node_id).push(presence.incarnation, order);
+    // The place is lost already, so nobody would say it again: an object that is being restarted is asked twice.
+    await tell().catch(tell);
   }
 }

@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { NodeAddress } from '@tunnox/domain/presence';
 import type { Env } from '../env.ts';
 import { relayNodeStub } from '../repositories/object-stubs.ts';
-import type { NodeSeat, SeatFinding } from '../services/live-ports.ts';
+import type { Assertion, NodeSeat, SeatFinding, Seating } from '../services/live-ports.ts';
 import { allocateNode } from './allocate-node.ts';
 import { objectServices } from './object-services.ts';
 
@@ -21,38 +21,38 @@ export class NodeDirectory extends DurableObject<Env> {
     void ctx.blockConcurrencyWhile(() => this.#open());
   }
 
-  /**
-   * Finds the id of a key and uses up the assertion with which the key was proved.
-   *
-   * @param expiresAtMs When an assertion of this age is refused anyway.
-   */
-  present(fingerprint: string, jti: string, expiresAtMs: number): SeatFinding {
+  /** Finds the id of a key and uses up the assertion with which it was proved. Strangers leave nothing behind. */
+  present(fingerprint: string, assertion: Assertion): SeatFinding {
+    const [seat] = this.#sql.exec<Seat>('select node_id, relay_group from seats where fingerprint = ?', fingerprint);
+    if (seat === undefined) return { kind: 'unknown' };
+    if (!this.#useUp(fingerprint, assertion)) return { kind: 'replayed' };
+    return { kind: 'known', node_id: seat.node_id, group: seat.relay_group };
+  }
+
+  /** Finds the id of a key that a join token has let in, a new one if it has none, and uses up the assertion. */
+  allocate(fingerprint: string, group: string, assertion: Assertion): Seating {
+    const seats = this.#sql.exec<Row<NodeSeat>>('select * from seats').toArray();
+    const allocation = allocateNode(seats, fingerprint, Date.now());
+    if (allocation.kind === 'exhausted') return { kind: 'exhausted' };
+    if (!this.#useUp(fingerprint, assertion)) return { kind: 'replayed' };
+    if (allocation.kind === 'new') {
+      // Gone until it reports: a relay that never comes must not keep the id for ever.
+      this.#sql.exec(
+        'insert or replace into seats (node_id, fingerprint, relay_group, gone_since) values (?, ?, ?, ?)',
+        ...[allocation.node_id, fingerprint, group, Date.now()],
+      );
+    }
+    return { kind: 'seated', node_id: allocation.node_id };
+  }
+
+  /** @returns false when the assertion was used before. */
+  #useUp(fingerprint: string, { jti, expiresAtMs }: Assertion): boolean {
     this.#sql.exec('delete from assertions where expires_at < ?', Date.now());
     const fresh = this.#sql.exec(
       'insert into assertions (fingerprint, jti, expires_at) values (?, ?, ?) on conflict do nothing',
       ...[fingerprint, jti, expiresAtMs],
     );
-    if (fresh.rowsWritten === 0) return { kind: 'replayed' };
-    const [seat] = this.#sql.exec<Seat>('select node_id, relay_group from seats where fingerprint = ?', fingerprint);
-    return seat === undefined ? { kind: 'unknown' } : { kind: 'known', node_id: seat.node_id, group: seat.relay_group };
-  }
-
-  /** @returns The id of the key, a new one if it has none; null when all are taken. */
-  allocate(fingerprint: string, group: string): string | null {
-    const seats = this.#sql.exec<Row<NodeSeat>>('select * from seats').toArray();
-    const allocation = allocateNode(seats, fingerprint, Date.now());
-    switch (allocation.kind) {
-      case 'held':
-        return allocation.node_id;
-      case 'exhausted':
-        return null;
-      case 'new':
-        this.#sql.exec(
-          'insert or replace into seats (node_id, fingerprint, relay_group) values (?, ?, ?)',
-          ...[allocation.node_id, fingerprint, group],
-        );
-        return allocation.node_id;
-    }
+    return fresh.rowsWritten > 0;
   }
 
   /** A node's word about itself, whenever its status or address changes. Everybody is told. */

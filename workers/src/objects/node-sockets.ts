@@ -30,6 +30,10 @@ export class NodeSockets {
     return this.#ctx.getTags(socket).includes(incarnation);
   }
 
+  hasOpen(incarnation: string): boolean {
+    return this.#open(incarnation).length > 0;
+  }
+
   send(incarnation: string, text: string): void {
     for (const socket of this.#open(incarnation)) socket.send(text);
   }

@@ -6,6 +6,8 @@ import type { NodeLoad, NodeProfile, NodeRecord } from '../services/live-ports.t
 export interface NodeState extends NodeRecord {
   /** It was told to go, or goes by itself: a session after a lost lease does not make it `online` again. */
   draining: boolean;
+  /** It has a session whose end was not heard of. */
+  inSession: boolean;
   /** False while the directory and Postgres have not been told of the last change. */
   reported: boolean;
 }
@@ -20,6 +22,7 @@ export function registered(held: NodeState | null, profile: NodeProfile, nowMs: 
     incarnation: makeUlid(timeMs, random),
     status: 'starting',
     draining: false,
+    inSession: false,
     startedAt: nowMs,
     lastSeenAt: nowMs,
     load: NO_LOAD,

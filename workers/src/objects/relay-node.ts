@@ -38,6 +38,7 @@ export class RelayNode extends DurableObject<Env> {
     this.#sockets = new NodeSockets(ctx);
     this.#reporter = new NodeReporter(env, this.#state);
     ctx.storage.sql.exec('create table if not exists clients (client_id integer primary key)');
+    this.#outliveRestart();
   }
 
   /** Begins a new incarnation; the session of the one before is told and closed. @returns The new incarnation. */
@@ -122,7 +123,8 @@ export class RelayNode extends DurableObject<Env> {
     for (const message of replay.messages) server.send(message);
     // After a lost lease others may hold its clients' places: it has to announce them.
     if (replay.resync || wasAway) server.send(JSON.stringify({ type: 'resync' }));
-    await this.#change(withStatus({ ...state, lastSeenAt: Date.now() }, state.draining ? 'draining' : 'online'));
+    const here = { ...state, inSession: true, lastSeenAt: Date.now() };
+    await this.#change(withStatus(here, state.draining ? 'draining' : 'online'));
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -140,9 +142,9 @@ export class RelayNode extends DurableObject<Env> {
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
     // The lease goes on: a session that is lost may come back within it.
     const state = this.#state.load();
-    const seenAt = this.#sockets.heartbeatOf(socket);
-    if (state !== null && this.#sockets.belongs(socket, state.incarnation) && seenAt > state.lastSeenAt) {
-      this.#state.save({ ...state, lastSeenAt: seenAt });
+    if (state !== null && this.#sockets.belongs(socket, state.incarnation)) {
+      const lastSeenAt = Math.max(state.lastSeenAt, this.#sockets.heartbeatOf(socket));
+      this.#state.save({ ...state, lastSeenAt, inSession: this.#sockets.hasOpen(state.incarnation) });
     }
     // 1005 and 1006 say that there was no code; they cannot be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code);
@@ -163,7 +165,10 @@ export class RelayNode extends DurableObject<Env> {
       case 'load': {
         const { type: _type, ...load } = message;
         this.#state.save({ ...state, load });
-        await objectServices(this.env).nodes.saveLoad({ ...state, load });
+        // For people to look at; the next one comes in a minute.
+        await objectServices(this.env)
+          .nodes.saveLoad({ ...state, load })
+          .catch(() => {});
         return;
       }
       case 'draining':
@@ -174,6 +179,16 @@ export class RelayNode extends DurableObject<Env> {
         await store?.removeNode(state.profile.node_id, incarnation).catch(() => {});
       }
     }
+  }
+
+  /**
+   * A deployment or a crash takes the sockets away, and with them the heartbeats, without a word. The lease begins anew
+   * then, once: relays need a moment to come back.
+   */
+  #outliveRestart(): void {
+    const state = this.#state.load();
+    if (state?.inSession !== true || this.#sockets.hasOpen(state.incarnation)) return;
+    this.#state.save({ ...state, inSession: false, lastSeenAt: Date.now() });
   }
 
   /**
@@ -202,6 +217,8 @@ export class RelayNode extends DurableObject<Env> {
   /** Stores the state, tells the directory and Postgres what changed, and sets the alarm for what comes next. */
   async #change(state: NodeState): Promise<void> {
     this.#state.save(state);
+    // First: an object that ends while it tells is woken to go on.
+    if (!state.reported) await this.ctx.storage.setAlarm(Date.now() + REPORT_RETRY_MS);
     await this.#reporter.report();
     const current = this.#state.load() ?? state;
     if (!current.reported) await this.ctx.storage.setAlarm(Date.now() + REPORT_RETRY_MS);

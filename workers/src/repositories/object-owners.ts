@@ -45,8 +45,8 @@ export function createObjectOwners(env: Env): ObjectOwners {
       },
     },
     registry: {
-      present: async (fingerprint, jti, expiresAtMs) => nodeDirectoryStub(env).present(fingerprint, jti, expiresAtMs),
-      allocate: async (fingerprint, group) => nodeDirectoryStub(env).allocate(fingerprint, group),
+      present: async (fingerprint, assertion) => nodeDirectoryStub(env).present(fingerprint, assertion),
+      allocate: async (fingerprint, group, assertion) => nodeDirectoryStub(env).allocate(fingerprint, group, assertion),
       peers: async () => nodeDirectoryStub(env).peers(),
     },
   };

@@ -3,19 +3,21 @@ import type { UsageRepository } from '../services/live-ports.ts';
 import { limitsOf, monthTrafficOf } from './limits-sql.ts';
 import type { Postgres } from './postgres.ts';
 
-/** Adds relays' counts, once for each (incarnation, sequence): the report's row decides, in the same statement. */
+/**
+ * Adds relays' counts, once for each (incarnation, sequence): the report's row decides, in the same statement. It bears
+ * the node's id as well, so that no relay can use up another's numbers.
+ */
 export function createUsageRepository(postgres: Postgres): UsageRepository {
   return {
-    async add({ incarnation, sequence, entries }) {
-      return postgres.query(sql`
+    async add(nodeId, { incarnation, sequence, entries }) {
+      const named = sql`jsonb_to_recordset(${JSON.stringify(entries)}::jsonb) as e(
+        binding_id text, user_id bigint, bytes_in bigint, bytes_out bigint, connections bigint)`;
+      const applied = sql`
         with report as (
-          insert into usage_reports (incarnation, sequence) values (${incarnation}, ${sequence})
+          insert into usage_reports (incarnation, sequence) values (${`${nodeId}/${incarnation}`}, ${sequence})
           on conflict do nothing returning sequence
-        ), named as (
-          select e.* from jsonb_to_recordset(${JSON.stringify(entries)}::jsonb) as e(
-            binding_id text, user_id bigint, bytes_in bigint, bytes_out bigint, connections bigint)
         ), counted as (
-          select * from named where exists (select 1 from report)
+          select e.* from ${named} where exists (select 1 from report)
         ), by_binding as (
           select split_part(binding_id, ':', 1) as kind, split_part(binding_id, ':', 2)::bigint as id,
             sum(bytes_in)::bigint as bytes_in, sum(bytes_out)::bigint as bytes_out,
@@ -31,22 +33,22 @@ export function createUsageRepository(postgres: Postgres): UsageRepository {
             total_bytes_out = d.total_bytes_out + b.bytes_out,
             total_connections = d.total_connections + b.connections, last_active_at = now()
           from by_binding b where b.kind = 'domain' and b.id = d.id
-        ), months as (
-          insert into usage_monthly as t (user_id, month, bytes_in, bytes_out, connections)
-          select c.user_id, date_trunc('month', now() at time zone 'utc')::date, sum(c.bytes_in), sum(c.bytes_out),
-            sum(c.connections)
-          from counted c join users u on u.user_id = c.user_id group by c.user_id order by c.user_id
-          on conflict (user_id, month) do update set bytes_in = t.bytes_in + excluded.bytes_in,
-            bytes_out = t.bytes_out + excluded.bytes_out, connections = t.connections + excluded.connections
-          returning t.user_id, t.bytes_in + t.bytes_out as total
         )
+        insert into usage_monthly as t (user_id, month, bytes_in, bytes_out, connections)
+        select c.user_id, date_trunc('month', now() at time zone 'utc')::date, sum(c.bytes_in), sum(c.bytes_out),
+          sum(c.connections)
+        from counted c join users u on u.user_id = c.user_id group by c.user_id order by c.user_id
+        on conflict (user_id, month) do update set bytes_in = t.bytes_in + excluded.bytes_in,
+          bytes_out = t.bytes_out + excluded.bytes_out, connections = t.connections + excluded.connections`;
+      // A statement of its own: when a repetition has waited for the first to be counted, it must see the count.
+      const allowances = sql`
         select w.user_id,
           case when l.monthly_traffic_limit is not null then
-            greatest(0, l.monthly_traffic_limit - coalesce(s.total, ${monthTrafficOf(sql`w.user_id`)}))
+            greatest(0, l.monthly_traffic_limit - ${monthTrafficOf(sql`w.user_id`)})
           end as traffic_remaining_bytes
-        from (select distinct n.user_id from named n join users u on u.user_id = n.user_id) w
-        left join months s on s.user_id = w.user_id
-        cross join lateral (${limitsOf(sql`w.user_id`)}) l`);
+        from (select distinct e.user_id from ${named} join users u on u.user_id = e.user_id) w
+        cross join lateral (${limitsOf(sql`w.user_id`)}) l`;
+      return postgres.transaction(applied, allowances);
     },
   };
 }

@@ -136,7 +136,8 @@ function refusalCode(standing: ClientStanding | undefined, generation: number): 
     case 'claimed':
       return 'claimed';
     case 'active':
-      return generation < standing.generation ? 'stale_ticket' : null;
+      // Nor a higher one, which no ticket has: the owner would refuse the client's true one from then on.
+      return generation === standing.generation ? null : 'stale_ticket';
   }
 }
 

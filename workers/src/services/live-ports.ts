@@ -138,12 +138,22 @@ export type SeatFinding =
   /** The assertion was used before. */
   | { kind: 'replayed' };
 
+/** What became of a key that a join token has let in. */
+export type Seating = { kind: 'seated'; node_id: string } | { kind: 'exhausted' } | { kind: 'replayed' };
+
+/** A proof of a node key, which counts once. */
+export interface Assertion {
+  jti: string;
+  /** Milliseconds since 1970 after which it is refused for its age. */
+  expiresAtMs: number;
+}
+
 /** Owner of the node ids. */
 export interface NodeRegistry {
-  /** Finds the seat of a key and uses up its assertion `jti`. */
-  present(fingerprint: string, jti: string, expiresAtMs: number): Promise<SeatFinding>;
-  /** @returns The id of the key; null: all are taken. */
-  allocate(fingerprint: string, group: string): Promise<string | null>;
+  /** Finds the seat of a key; uses up the assertion if there is one. */
+  present(fingerprint: string, assertion: Assertion): Promise<SeatFinding>;
+  /** Gives a key a seat, or finds the one that it has, and uses up the assertion. */
+  allocate(fingerprint: string, group: string, assertion: Assertion): Promise<Seating>;
   /** Nodes that are not offline. */
   peers(): Promise<NodeAddress[]>;
 }
@@ -193,8 +203,8 @@ export interface AttachmentRepository {
 }
 
 export interface UsageRepository {
-  /** Adds the counts once for each (incarnation, sequence). @returns What is left to the users of the report. */
-  add(report: UsageRequest): Promise<UsageAnswer['allowances']>;
+  /** Adds the counts once for each (node, incarnation, sequence). @returns What is left to the users of the report. */
+  add(nodeId: string, report: UsageRequest): Promise<UsageAnswer['allowances']>;
 }
 
 /** A change that has to reach the owners. */

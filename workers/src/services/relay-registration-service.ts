@@ -96,19 +96,31 @@ export class RelayRegistrationService {
 
   async #seat(request: RegisterRequest, proved: ProvedKey): Promise<{ nodeId: string; group: string }> {
     const { registry, joinTokens } = this.#deps;
-    const seat = await registry.present(proved.fingerprint, proved.jti, proved.expiresAtMs);
+    const { fingerprint, jti, expiresAtMs } = proved;
+    const seat = await registry.present(fingerprint, { jti, expiresAtMs });
     if (seat.kind === 'known') return { nodeId: seat.node_id, group: seat.group };
-    if (seat.kind === 'replayed') throw new TunnoxError('unauthenticated', 'The assertion was used before');
+    if (seat.kind === 'replayed') throw replayed();
     if (request.join_token === undefined) {
       throw new TunnoxError('forbidden', 'This relay is not known here: it needs a join token the first time');
     }
     const hash = await sha256Hex(request.join_token);
     const group = await joinTokens.consume(hash);
     if (group === null) throw new TunnoxError('forbidden', 'The join token is unknown, used up, expired or revoked');
-    const nodeId = await registry.allocate(proved.fingerprint, group);
-    if (nodeId !== null) return { nodeId, group };
-    await joinTokens.refund(hash);
-    throw new TunnoxError('nodes_exhausted', 'All 1000 node ids are in use');
+    try {
+      const seating = await registry.allocate(fingerprint, group, { jti, expiresAtMs });
+      switch (seating.kind) {
+        case 'seated':
+          return { nodeId: seating.node_id, group };
+        case 'exhausted':
+          throw new TunnoxError('nodes_exhausted', 'All 1000 node ids are in use');
+        case 'replayed':
+          throw replayed();
+      }
+    } catch (error) {
+      // Whoever gets no seat has not used the token: the next try of this relay needs it.
+      await joinTokens.refund(hash);
+      throw error;
+    }
   }
 }
 
@@ -128,6 +140,10 @@ function profileOf(request: RegisterRequest, nodeId: string, proved: ProvedKey, 
 
 function others(peers: NodeAddress[], nodeId: string): NodeAddress[] {
   return peers.filter((peer) => peer.node_id !== nodeId);
+}
+
+function replayed(): TunnoxError {
+  return new TunnoxError('unauthenticated', 'The assertion was used before');
 }
 
 function superseded(nodeId: string): TunnoxError {
