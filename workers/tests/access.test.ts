@@ -150,6 +150,8 @@ test('answers are not to be cached, sniffed or shown in a page', async () => {
 test('unknown paths are 404 problems', async () => {
   assert.equal((await stack.asOperator('GET', '/nothing')).body['code'], 'not_found');
   assert.equal((await stack.call('GET', '//nothing')).body['code'], 'not_found');
+  const { status, body } = await stack.asOperator('GET', '/users/abc');
+  assert.deepEqual([status, body['errors']], [422, [{ pointer: '/path/user_id', detail: 'must be a whole number' }]]);
 });
 
 test('/openapi.json is an OpenAPI 3.1 document of every route', async () => {
@@ -166,6 +168,10 @@ test('/openapi.json is an OpenAPI 3.1 document of every route', async () => {
   const ids = operations.map(({ operationId }: { operationId?: string }) => operationId);
   assert.ok(!ids.includes(undefined));
   assert.equal(new Set(ids).size, ids.length);
+  const inPaths = operations
+    .flatMap(({ parameters = [] }: { parameters?: { in: string; required: boolean }[] }) => parameters)
+    .filter((parameter) => parameter.in === 'path');
+  for (const { required } of inPaths) assert.equal(required, true);
   const schemas = Object.keys(body['components']['schemas']);
   for (const name of ['User', 'Client', 'Mapping', 'Domain', 'Problem']) assert.ok(schemas.includes(name), name);
   const text = JSON.stringify(body);

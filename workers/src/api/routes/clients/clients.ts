@@ -11,9 +11,10 @@ import { pageQuerySchema } from '@tunnox/domain/api/common';
 import { z } from 'zod';
 import type { ClientService } from '../../../services/client-service.ts';
 import { createRouter } from '../../context.ts';
+import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
-const params = z.object({ client_id: z.coerce.number().int() });
+const params = z.object({ client_id: idSchema });
 const filters = pageQuerySchema.extend({ type: z.enum(['managed', 'anonymous']).optional() });
 
 const createClient = createRoute({
@@ -32,7 +33,7 @@ const listClients = createRoute({
   path: '/clients',
   tags: ['clients'],
   summary: 'List clients',
-  request: { query: filters.extend({ user_id: z.coerce.number().int().optional() }) },
+  request: { query: filters.extend({ user_id: idSchema.optional() }) },
   responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids'), ...problems },
 });
 
@@ -42,7 +43,7 @@ const listUserClients = createRoute({
   path: '/users/{user_id}/clients',
   tags: ['clients'],
   summary: 'List the clients of a user',
-  request: { params: z.object({ user_id: z.coerce.number().int() }), query: filters },
+  request: { params: z.object({ user_id: idSchema }), query: filters },
   responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids'), ...problems },
 });
 

@@ -11,10 +11,10 @@ import {
 import { z } from 'zod';
 import type { DomainService } from '../../../services/domain-service.ts';
 import { createRouter } from '../../context.ts';
+import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
-const id = z.coerce.number().int();
-const params = z.object({ domain_id: id });
+const params = z.object({ domain_id: idSchema });
 
 const availability = createRoute({
   operationId: 'checkAvailability',
@@ -42,7 +42,7 @@ const listDomains = createRoute({
   path: '/domains',
   tags: ['domains'],
   summary: 'List domains',
-  request: { query: pageQuerySchema.extend({ user_id: id.optional(), client_id: id.optional() }) },
+  request: { query: pageQuerySchema.extend({ user_id: idSchema.optional(), client_id: idSchema.optional() }) },
   responses: { 200: json(domainsPageSchema, 'A page of domains, in the order of their ids'), ...problems },
 });
 

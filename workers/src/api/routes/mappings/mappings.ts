@@ -10,10 +10,10 @@ import {
 import { z } from 'zod';
 import type { MappingService } from '../../../services/mapping-service.ts';
 import { createRouter } from '../../context.ts';
+import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
-const id = z.coerce.number().int();
-const params = z.object({ mapping_id: id });
+const params = z.object({ mapping_id: idSchema });
 const filters = pageQuerySchema.extend({ protocol: z.enum(['tcp', 'udp', 'http', 'socks5']).optional() });
 const page = json(mappingsPageSchema, 'A page of mappings, in the order of their ids');
 
@@ -33,7 +33,7 @@ const listMappings = createRoute({
   path: '/mappings',
   tags: ['mappings'],
   summary: 'List mappings',
-  request: { query: filters.extend({ user_id: id.optional(), client_id: id.optional() }) },
+  request: { query: filters.extend({ user_id: idSchema.optional(), client_id: idSchema.optional() }) },
   responses: { 200: page, ...problems },
 });
 
@@ -43,7 +43,7 @@ const listUserMappings = createRoute({
   path: '/users/{user_id}/mappings',
   tags: ['mappings'],
   summary: 'List the mappings of a user',
-  request: { params: z.object({ user_id: id }), query: filters },
+  request: { params: z.object({ user_id: idSchema }), query: filters },
   responses: { 200: page, ...problems },
 });
 
@@ -53,7 +53,7 @@ const listClientMappings = createRoute({
   path: '/clients/{client_id}/mappings',
   tags: ['mappings'],
   summary: 'List the mappings of which a client is source or target',
-  request: { params: z.object({ client_id: id }), query: filters },
+  request: { params: z.object({ client_id: idSchema }), query: filters },
   responses: { 200: page, ...problems },
 });
 

@@ -11,6 +11,7 @@ import {
 import { z } from 'zod';
 import type { NodeService } from '../../../services/node-service.ts';
 import { createRouter } from '../../context.ts';
+import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
 const params = z.object({ node_id: z.string().max(16) });
@@ -69,7 +70,7 @@ const deleteJoinToken = createRoute({
   path: '/join-tokens/{token_id}',
   tags: ['nodes'],
   summary: 'Revoke a join token (operators)',
-  request: { params: z.object({ token_id: z.coerce.number().int() }) },
+  request: { params: z.object({ token_id: idSchema }) },
   responses: { 204: noContent, ...problems },
 });
 

@@ -3,10 +3,11 @@ import { apiKeysSchema, createApiKeySchema, createdApiKeySchema } from '@tunnox/
 import { z } from 'zod';
 import type { ApiKeyService } from '../../../services/api-key-service.ts';
 import { createRouter } from '../../context.ts';
+import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
-const params = z.object({ user_id: z.coerce.number().int() });
-const keyParams = params.extend({ key_id: z.coerce.number().int() });
+const params = z.object({ user_id: idSchema });
+const keyParams = params.extend({ key_id: idSchema });
 
 const createApiKey = createRoute({
   operationId: 'createApiKey',

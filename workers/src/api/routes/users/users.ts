@@ -15,9 +15,10 @@ import {
 import { z } from 'zod';
 import type { UserService } from '../../../services/user-service.ts';
 import { createRouter } from '../../context.ts';
+import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
-const params = z.object({ user_id: z.coerce.number().int() });
+const params = z.object({ user_id: idSchema });
 
 const createUser = createRoute({
   operationId: 'createUser',
