@@ -96,7 +96,7 @@ test('tunnox http tells when its name leads elsewhere', async (t) => {
   (await server.relay.sessions.next()).send({ type: 'config_changed', version: server.plane.version });
   const { code, message, binding_id } = await running.event('problem');
   assert.deepEqual([code, binding_id], ['tunnel_gone', 'domain:17']);
-  assert.match(String(message), /^https:\/\/shop\.tunnox\.localhost:9013 does not lead here any more/);
+  assert.match(String(message), /^https:\/\/shop\.tunnox\.localhost:9013 leads here no more/);
   assert.deepEqual((await running.event('config'))['bindings'], []);
 });
 

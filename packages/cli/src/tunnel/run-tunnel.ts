@@ -150,7 +150,7 @@ class TunnelRun {
     if (lost === null) return;
     const { bindingId, url, localPort } = lost;
     const what = url ?? (localPort === undefined ? bindingId : `localhost:${localPort}`);
-    const message = `${what} does not lead here any more: it was given to another client, switched off or deleted`;
+    const message = `${what} leads here no more: it went to another client, or was switched off or deleted`;
     this.#problem('tunnel_gone', message, bindingId);
   }
 
