@@ -166,8 +166,6 @@ describe('live state without Postgres', () => {
       assert.ok(again.headers.get('retry-after'));
       const stranger = { ...agent, client_id: 600_999_999 };
       assert.equal((await one.call('/attach', { body: { clients: [stranger] } })).status, 503);
-      const failures = live.plane.logs.filter((line) => /uncaught|unhandled/i.test(line));
-      assert.deepEqual(failures, []);
     } finally {
       await live.plane.postgres.resume();
     }
