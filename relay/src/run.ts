@@ -147,7 +147,9 @@ function buildRelay(parts: Registered): ServingRelay {
         admission.applyPolicy(policy);
       },
       clientLeft: (clientId) => {
-        if (registry.get(clientId) === undefined) router.dropClient(clientId);
+        if (registry.get(clientId) !== undefined) return;
+        router.dropClient(clientId);
+        admission.clientLeft(clientId);
       },
       ...orders,
     },

@@ -2,7 +2,7 @@ import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { NodeMessage, RegisterAnswer, RelayToNodeMessage } from '@tunnox/domain/relay-api';
 import type { Logger } from '@tunnox/observability/logger';
 import type { ConfigProblem } from '@tunnox/protocol/control-message';
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 import type { AttachedClient, AttachmentAuthority, AttachOutcome, SessionCommands } from '../session/ports.ts';
 import { settled } from '../settled.ts';
 import { AttachmentQueue } from './attachment-queue.ts';
@@ -46,6 +46,8 @@ export interface ControlPlaneHandlers {
 
 const FLUSH_TIMEOUT_MS = 5000;
 const CONFIG_REPORTS_MAX = 10_000;
+/** While the control plane is slow to take them. */
+const REPORTS_AGAIN_MS = 1000;
 
 /** This relay as the control plane sees it: who is attached, how busy it is, and what it is told. */
 export class ControlPlane implements AttachmentAuthority {
@@ -55,6 +57,7 @@ export class ControlPlane implements AttachmentAuthority {
   readonly #attachments: AttachmentQueue;
   /** What could not be sent yet: the newest of each client. */
   readonly #configReports = new Map<number, Extract<RelayToNodeMessage, { type: 'config_applied' }>>();
+  #reportTimer: Timer | null = null;
   #draining = false;
   #whenOpen: () => void = () => {};
 
@@ -113,8 +116,11 @@ export class ControlPlane implements AttachmentAuthority {
 
   configApplied(clientId: number, version: number, problems: ConfigProblem[]): void {
     const report = { type: 'config_applied' as const, client_id: clientId, version, problems };
-    if (this.#session.send(report)) return;
+    // A newer one takes the place of one that waits.
+    this.#configReports.delete(clientId);
+    if (!this.#session.congested && this.#session.send(report)) return;
     if (this.#configReports.size < CONFIG_REPORTS_MAX) this.#configReports.set(clientId, report);
+    if (this.#session.open) this.#reportTimer ??= this.#deps.clock.timer(REPORTS_AGAIN_MS, () => this.#sendReports());
   }
 
   load(message: Extract<RelayToNodeMessage, { type: 'load' }>): void {
@@ -136,6 +142,7 @@ export class ControlPlane implements AttachmentAuthority {
   }
 
   stop(): void {
+    this.#reportTimer?.cancel();
     this.#session.stop();
     this.#attachments.stop();
     this.#deps.registration.stop();
@@ -144,10 +151,21 @@ export class ControlPlane implements AttachmentAuthority {
   #opened(): void {
     this.#whenOpen();
     if (this.#draining) this.#session.send({ type: 'draining' });
-    for (const report of this.#configReports.values()) this.#session.send(report);
-    this.#configReports.clear();
+    this.#sendReports();
     // What was spooled while it was away.
     this.#deps.usage.reportSoon();
+  }
+
+  #sendReports(): void {
+    this.#reportTimer?.cancel();
+    this.#reportTimer = null;
+    for (const [clientId, report] of this.#configReports) {
+      if (this.#session.congested) {
+        this.#reportTimer = this.#deps.clock.timer(REPORTS_AGAIN_MS, () => this.#sendReports());
+        return;
+      }
+      if (this.#session.send(report)) this.#configReports.delete(clientId);
+    }
   }
 
   #hear(message: NodeMessage): void {

@@ -204,3 +204,19 @@ test('NodeSession.stop() ends it for good, in whatever state it is', async () =>
   await closed;
   assert.equal(clock.pending, 0);
 });
+
+test('NodeSession.congested tells that the control plane does not take what is sent', async () => {
+  const { node, session, events, until } = await bench();
+  session.start();
+  await until(() => events.includes('opened'));
+  await node.until(() => node.heard.includes('ping'));
+  assert.equal(session.congested, false);
+  node.last.pause();
+  const problems = [{ binding_id: 'mapping:1', code: 'x', message: 'y'.repeat(500) }];
+  const report = { type: 'config_applied' as const, client_id: 1, version: 1, problems };
+  let sent = 0;
+  for (; !session.congested; sent++) session.send(report);
+  node.last.resume();
+  await node.until(() => node.heard.length === sent + 1);
+  assert.equal(session.congested, false);
+});

@@ -34,6 +34,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const BACKOFF = { firstMs: 500, maxMs: 10_000 };
 /** A policy of a client with a thousand bindings takes a third of it. */
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+const UNSENT_BYTES_MAX = 1024 * 1024;
 /** Close code of the control plane: a newer incarnation of this node is registered. */
 const CLOSE_SUPERSEDED = 4001;
 
@@ -64,6 +65,11 @@ export class NodeSession {
 
   get open(): boolean {
     return this.#state.kind === 'open';
+  }
+
+  /** More waits to be sent than a control plane that listens leaves waiting: what can wait had better. */
+  get congested(): boolean {
+    return this.#state.kind === 'open' && this.#state.socket.bufferedAmount > UNSENT_BYTES_MAX;
   }
 
   start(): void {

@@ -262,3 +262,20 @@ test('RelayAdmission.admit() limits a user whose first tunnel here came before a
     'connection_limit',
   );
 });
+
+test('RelayAdmission holds an anonymous client to its traffic, for which no report is answered', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const anonymous = { ...policy({ traffic_remaining_bytes: 1000 }), user_id: null };
+  const asked = binding({ user_id: null });
+  const admit = () => admission.admit(600_000_000, anonymous, asked, VISITOR);
+  for (const bytes of [600, 400]) {
+    const admitted = admit();
+    admitted.meter.bytesOut += bytes;
+    admitted.release();
+    admission.reported(admission.takeUsage(), []);
+  }
+  assert.equal(causeOf(admit), 'traffic_limit');
+  // It comes back: what is left is the control plane's word again.
+  admission.clientLeft(600_000_000);
+  assert.equal(causeOf(admit), 'admitted');
+});

@@ -21,6 +21,8 @@ export class RelayAdmission implements Admission {
 
   readonly #clock: Clock;
   readonly #accounts = new Map<string, UserAccount>();
+  /** Accounts of anonymous clients that have left with something still to finish or to report. */
+  readonly #left = new Set<string>();
   readonly #connections = new Map<string, number>();
   readonly #usage = new Map<string, UsageEntry>();
   readonly #accessLists = new WeakMap<AccessRules, AccessList>();
@@ -68,6 +70,13 @@ export class RelayAdmission implements Admission {
       }
     }
     this.#endExhausted(account);
+  }
+
+  /** The client is not attached here any more. When it comes back the control plane says what it has left. */
+  clientLeft(clientId: number): void {
+    const key = accountKey(null, clientId);
+    if (this.#accounts.get(key)?.idle === true) this.#accounts.delete(key);
+    else if (this.#accounts.has(key)) this.#left.add(key);
   }
 
   /** Everything that was counted since the last call. */
@@ -163,6 +172,7 @@ export class RelayAdmission implements Admission {
       account = new UserAccount(this.#clock);
       this.#accounts.set(key, account);
     }
+    this.#left.delete(key);
     // Later policies are pushed; what a report has said since is newer than this one.
     if (policy !== null && !account.isKnown) account.applyPolicy(policy);
     return account;
@@ -234,10 +244,16 @@ export class RelayAdmission implements Admission {
     for (const tunnel of account.tunnels) account.end(tunnel, trafficUsedUp());
   }
 
-  /** An account with a traffic limit stays: the policies that were pushed know less than the last report. */
+  /**
+   * An account with a traffic limit stays: the policies that were pushed know less than the last report. An anonymous
+   * client's ends when it has left.
+   */
   #dropIdleAccounts(): void {
     for (const [key, account] of this.#accounts) {
-      if (account.tunnels.size === 0 && !account.hasTrafficLimit) this.#accounts.delete(key);
+      const over = this.#left.has(key) ? account.idle : account.tunnels.size === 0 && !account.hasTrafficLimit;
+      if (!over) continue;
+      this.#accounts.delete(key);
+      this.#left.delete(key);
     }
   }
 }

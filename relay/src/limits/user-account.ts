@@ -90,10 +90,17 @@ export class UserAccount {
   /** A report with these bytes has reached the control plane. */
   reported(bytes: number): void {
     this.#unreportedBytes = Math.max(0, this.#unreportedBytes - bytes);
+    // Its answer says what is left of a user's traffic, and nothing of an anonymous client's.
+    if (this.#trafficLeftBytes !== null) this.#trafficLeftBytes = Math.max(0, this.#trafficLeftBytes - bytes);
   }
 
   get hasTrafficLimit(): boolean {
     return this.#trafficLeftBytes !== null;
+  }
+
+  /** Nothing is open and nothing is left to report. */
+  get idle(): boolean {
+    return this.tunnels.size === 0 && this.#unreportedBytes === 0;
   }
 
   get exhausted(): boolean {
