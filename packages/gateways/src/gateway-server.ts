@@ -16,7 +16,11 @@ export interface GatewayAnswer {
   body: string;
 }
 
-export type GatewayHandler = (request: IncomingMessage, body: string) => Promise<GatewayAnswer>;
+export interface GatewayHandler {
+  /** Refuses a request by its head, such as one without the credential: nothing of its body is kept. Null: go on. */
+  refuse(request: IncomingMessage): GatewayAnswer | null;
+  answer(request: IncomingMessage, body: string): Promise<GatewayAnswer>;
+}
 
 /** A client that sends nothing more for this long is cut; the Worker sends a request in one piece. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -78,14 +82,7 @@ export class GatewayServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: GatewayAnswer;
     try {
-      if (request.url === '/healthz') answer = textAnswer(200, 'ok');
-      else {
-        const body = await readBody(request, this.#options.bodyBytesMax);
-        answer =
-          body === null
-            ? textAnswer(413, `The request body must not be longer than ${this.#options.bodyBytesMax} bytes`)
-            : await this.#handler(request, body);
-      }
+      answer = await this.#answer(request);
     } catch {
       if (request.destroyed && !request.complete) return;
       answer = textAnswer(500, 'Something went wrong in the gateway');
@@ -97,6 +94,20 @@ export class GatewayServer {
       'content-length': Buffer.byteLength(answer.body),
     });
     response.end(answer.body);
+  }
+
+  async #answer(request: IncomingMessage): Promise<GatewayAnswer> {
+    if (request.url === '/healthz') return textAnswer(200, 'ok');
+    const refusal = this.#handler.refuse(request);
+    if (refusal !== null) {
+      request.resume();
+      return refusal;
+    }
+    const body = await readBody(request, this.#options.bodyBytesMax);
+    if (body === null) {
+      return textAnswer(413, `The request body must not be longer than ${this.#options.bodyBytesMax} bytes`);
+    }
+    return await this.#handler.answer(request, body);
   }
 }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { neon, neonConfig, type NeonDbError, Pool } from '@neondatabase/serverless';
 import { type PostgresFixture, startPostgres } from '@tunnox/testing/postgres-fixture';
@@ -211,6 +213,18 @@ describe('NeonGateway over plain HTTP', () => {
     assert.equal(response.status, 413);
     await response.text();
     assert.equal((await post({ query: 'SELECT 1' })).status, 200);
+  });
+
+  test('refuses a stranger by the head of its request, before the body has come', async () => {
+    const request = http.request(`${gateway.url}/sql`, {
+      method: 'POST',
+      headers: { 'neon-connection-string': 'postgresql://u:wrong@h/d', 'content-length': 5_000_000 },
+    });
+    request.on('error', () => {});
+    request.write('x');
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    assert.equal(response.statusCode, 400);
+    request.destroy();
   });
 
   test('answers 200 on /healthz', async () => {

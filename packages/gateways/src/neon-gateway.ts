@@ -56,11 +56,11 @@ export class NeonGateway {
       throw new Error('Cannot use databaseUrl: it must be a postgresql:// URL');
     this.#deps = deps;
     this.#options = options;
-    this.#server = new GatewayServer((request, body) => this.#answer(request, body), {
-      host: options.host,
-      port: options.port,
-      bodyBytesMax: BODY_BYTES_MAX,
-    });
+    const { host, port } = options;
+    this.#server = new GatewayServer(
+      { refuse: (request) => this.#refuse(request), answer: (request, body) => this.#answer(request, body) },
+      { host, port, bodyBytesMax: BODY_BYTES_MAX },
+    );
   }
 
   /** `http://host:port`; queries go to its path `/sql`. */
@@ -94,11 +94,16 @@ export class NeonGateway {
     await pool?.end();
   }
 
-  async #answer(request: IncomingMessage, body: string): Promise<GatewayAnswer> {
+  #refuse(request: IncomingMessage): GatewayAnswer | null {
     if (request.url !== '/sql') return textAnswer(404, 'Not found: queries go to POST /sql');
     if (request.method !== 'POST') return textAnswer(405, 'Queries are sent by POST');
+    return this.#holdsCredential(request.headers['neon-connection-string']?.toString() ?? '')
+      ? null
+      : credentialRefused();
+  }
+
+  async #answer(request: IncomingMessage, body: string): Promise<GatewayAnswer> {
     const header = (name: string) => request.headers[name]?.toString();
-    if (!this.#holdsCredential(header('neon-connection-string') ?? '')) return credentialRefused();
     try {
       return jsonAnswer(200, await this.#run(parseNeonRequest(header, body)));
     } catch (error) {

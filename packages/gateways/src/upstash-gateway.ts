@@ -43,11 +43,11 @@ export class UpstashGateway {
     if (options.token === '') throw new Error('Cannot use token: it must not be empty');
     this.#deps = deps;
     this.#options = options;
-    this.#server = new GatewayServer((request, body) => this.#answer(request, body), {
-      host: options.host,
-      port: options.port,
-      bodyBytesMax: BODY_BYTES_MAX,
-    });
+    const { host, port } = options;
+    this.#server = new GatewayServer(
+      { refuse: (request) => this.#refuse(request), answer: (request, body) => this.#answer(request, body) },
+      { host, port, bodyBytesMax: BODY_BYTES_MAX },
+    );
   }
 
   get url(): string {
@@ -79,10 +79,13 @@ export class UpstashGateway {
     this.#redis = undefined;
   }
 
-  async #answer(request: IncomingMessage, body: string): Promise<GatewayAnswer> {
+  #refuse(request: IncomingMessage): GatewayAnswer | null {
     const authorization = request.headers.authorization ?? '';
     if (!secretsEqual(authorization, `Bearer ${this.#options.token}`)) return errorAnswer(401, 'Unauthorized');
-    if (request.method !== 'POST') return errorAnswer(405, 'ERR commands are sent by POST');
+    return request.method === 'POST' ? null : errorAnswer(405, 'ERR commands are sent by POST');
+  }
+
+  async #answer(request: IncomingMessage, body: string): Promise<GatewayAnswer> {
     const base64 = request.headers['upstash-encoding'] === 'base64';
     try {
       const json = parseJson(body);
