@@ -243,6 +243,8 @@ function buildRelay(parts: Registered): ServingRelay {
     gates.visitors.close();
     certificates.stop();
     await Promise.all([registry.drain(0), store?.close(), api.close()]);
+    // Nothing can be sent any more: what was counted goes to the spool, for the next process.
+    await usage.stop();
   };
   return {
     nodeId: answer.node_id,

@@ -194,6 +194,24 @@ test('relay process: ends with code 3 when another process has its node, and whe
   assert.match(refused.output, /The join token is unknown.*TUNNOX_JOIN_TOKEN/);
 });
 
+test('relay process: what it counted before another process took its node is reported by the next one', async (t) => {
+  const plane = await controlPlane(t);
+  plane.publish(CLIENT, binding());
+  const relay = await start(t, plane);
+  await agent(t, plane, relay);
+  await visit(relay);
+  plane.push({ type: 'superseded' });
+  assert.equal((await relay.ended).code, 3);
+  const { ports, env } = await relayEnvironment(t, plane.url);
+  startRelay(t, ports, { ...env, TUNNOX_STATE_DIR: relay.env['TUNNOX_STATE_DIR'] ?? '' });
+  await plane.logged('usage');
+  const entries = plane.usage.flatMap((report) => report.entries);
+  assert.equal(
+    entries.reduce((all, { connections }) => all + connections, 0),
+    1,
+  );
+});
+
 test('relay process: ends with code 2 and says what to do when it cannot use what it was given', async (t) => {
   const plane = await controlPlane(t);
   const { ports, env } = await relayEnvironment(t, plane.url);
@@ -204,6 +222,10 @@ test('relay process: ends with code 2 and says what to do when it cannot use wha
   await writeFile(file, '');
   const cases: [change: Record<string, string>, message: RegExp][] = [
     [{}, new RegExp(`Cannot listen on 127.0.0.1:${ports.http}: another program uses this port`)],
+    [
+      { TUNNOX_AGENT_TCP_PORT: String(ports.http), TUNNOX_HTTP_PORT: env.TUNNOX_AGENT_TCP_PORT },
+      new RegExp(`Cannot listen on 127.0.0.1:${ports.http}: another program uses this port`),
+    ],
     [{ TUNNOX_HTTP_PROT: '80' }, /TUNNOX_HTTP_PROT is not known: did you mean TUNNOX_HTTP_PORT\?/],
     [{ TUNNOX_STATE_DIR: join(file, 'state') }, /ENOTDIR/],
     [{ TUNNOX_TLS_CERT_FILE: file, TUNNOX_TLS_KEY_FILE: file }, /Cannot use the certificate/],

@@ -4,6 +4,7 @@ import { type SecureContext, TLSSocket } from 'node:tls';
 import { TCP_KEEP_ALIVE_MS } from '@tunnox/streams/dial';
 import { peerOf } from '../proxy/peer-of.ts';
 import type { ConnectionGate, Waiting } from './connection-gate.ts';
+import { listen } from './listen.ts';
 import { readFirstBytes } from './read-first-bytes.ts';
 
 /** From the connection to the bytes that say what it is. */
@@ -11,9 +12,6 @@ const FIRST_BYTES_MS = 5_000;
 const TLS_HANDSHAKE_MS = 10_000;
 /** From there to a good ticket. */
 const AUTHENTICATE_MS = 15_000;
-
-/** Connections that wait to be accepted: agents of a lost relay come all at once. */
-const BACKLOG = 4096;
 
 /** A connection whose transport is known and whose owner is not. */
 export interface Stranger {
@@ -58,20 +56,10 @@ export class StrangerPort<Plain extends string> {
     );
   }
 
-  /** Resolves to the port that is listened on. */
-  async start(): Promise<number> {
-    if (!this.#server.listening) {
-      const { host, port } = this.#options;
-      await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', reject);
-        this.#server.listen({ host, port, backlog: BACKLOG }, () => {
-          this.#server.off('error', reject);
-          resolve();
-        });
-      });
-    }
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : this.#options.port;
+  /** Resolves to the port that is listened on. @throws {ListenError} */
+  start(): Promise<number> {
+    const { host, port } = this.#options;
+    return listen(this.#server, { host, port });
   }
 
   /** Accepts no more connections. */
