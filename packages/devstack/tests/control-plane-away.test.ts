@@ -33,7 +33,7 @@ inBothModes('control plane away', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: '
     await service.stop();
   });
 
-  it('tunnels, known routes across the bridge and reconnects by ticket go on; then everything new works', async () => {
+  it('tunnels, known routes across the bridge and reconnects by ticket go on; then everything new works', async (t) => {
     const { stack } = context.platform;
     const echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
     await once(echo, 'listening');
@@ -46,7 +46,7 @@ inBothModes('control plane away', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: '
     await once(socket, 'data');
 
     await context.platform.stopControlPlane();
-    const traffic = doors.map((door) => startTraffic(door, 'steady.tunnox.localhost', 'steady', 1));
+    const traffic = doors.map((door) => startTraffic(t, door, 'steady.tunnox.localhost', 'steady'));
     // Time is what this test is about.
     await pass(AWAY_MS);
     for (const one of traffic) {

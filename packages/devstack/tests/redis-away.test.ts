@@ -24,10 +24,10 @@ inMode('Redis away', { env: { TUNNOX_DEMO: 'off' } }, true, (context) => {
     await service.stop();
   });
 
-  it('flushed, stopped and started again under load: no request fails', async () => {
+  it('flushed, stopped and started again under load: no request fails', async (t) => {
     const { redis, platform } = context;
     assert.ok(redis !== undefined);
-    const traffic = platform.stack.relays.map(({ http }) => startTraffic({ address: http }, host, 'cached'));
+    const traffic = platform.stack.relays.map(({ http }) => startTraffic(t, { address: http }, host, 'cached'));
     const answers = (count: number) => Promise.all(traffic.map((one) => one.answers(count)));
     await answers(100);
     await run('redis-cli', ['-p', String(redis.port), 'FLUSHALL']);

@@ -33,13 +33,13 @@ inBothModes('death of a relay', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'of
     await service.stop();
   });
 
-  it('kill -9 while traffic flows: its agents and their names are on the other relay within seconds', async () => {
+  it('kill -9 while traffic flows: its agents and their names are on the other relay within seconds', async (t) => {
     const { stack } = context.platform;
     const { node_id: dead } = await agent.ready();
     const survivor = stack.relays.find(({ node_id }) => node_id !== dead);
     const victim = stack.relays.find(({ node_id }) => node_id === dead);
     assert.ok(survivor !== undefined && victim !== undefined);
-    const traffic = startTraffic({ address: survivor.http }, 'survivor.tunnox.localhost');
+    const traffic = startTraffic(t, { address: survivor.http }, 'survivor.tunnox.localhost');
     await traffic.answers(50);
     const incarnation = (await node(dead)).incarnation;
 

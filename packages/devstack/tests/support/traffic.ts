@@ -1,4 +1,6 @@
 import { EventEmitter, once } from 'node:events';
+import type { TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { visit, type Door } from './visit.ts';
 
 export interface Traffic {
@@ -8,28 +10,36 @@ export interface Traffic {
   stop: () => Promise<{ answered: number; failures: string[] }>;
 }
 
-/** Visits `host` again and again, a few requests at a time, until stopped; keeps what went wrong. */
-export function startTraffic(door: Door, host: string, expected = '', visitors = 4): Traffic {
+/** Each visitor's rest between two requests: the load is steady, and leaves the machine to those who are tested. */
+const REST_MS = 10;
+const VISITORS = 4;
+
+/** Visits `host` again and again, a few requests at a time, until the test ends; keeps what went wrong. */
+export function startTraffic(t: TestContext, door: Door, host: string, expected = ''): Traffic {
   const events = new EventEmitter();
   let answered = 0;
   let failures: string[] = [];
   let running = true;
   const loop = async () => {
     while (running) {
+      await pause(REST_MS);
       try {
         const answer = await visit(door, host, '/', { timeoutMs: 10_000 });
         if (answer.status !== 200 || (expected !== '' && answer.text !== expected)) {
-          failures.push(`${answer.status} ${answer.text.slice(0, 200)}`);
+          failures.push(`${new Date().toISOString()} ${answer.status} ${answer.text.slice(0, 200)}`);
           continue;
         }
         answered += 1;
         events.emit('answer');
       } catch (error) {
-        failures.push(String(error));
+        failures.push(`${new Date().toISOString()} ${String(error)}`);
       }
     }
   };
-  const loops = Array.from({ length: visitors }, loop);
+  t.after(() => {
+    running = false;
+  });
+  const loops = Array.from({ length: VISITORS }, loop);
   return {
     answers: async (count) => {
       const goal = answered + count;
