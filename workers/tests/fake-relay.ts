@@ -93,7 +93,7 @@ export class FakeRelay {
     });
     this.#socket = socket;
     this.#closed = once(socket, 'close').then(([code]) => code as number);
-    socket.on('message', (data: Buffer) => this.#receive(data.toString()));
+    socket.on('message', (data: Buffer) => this.#receive(data.toString(), socket));
     await once(socket, 'open');
   }
 
@@ -116,11 +116,12 @@ export class FakeRelay {
   }
 
   send(message: RelayToNodeMessage): void {
-    this.#socket?.send(JSON.stringify(message));
+    this.sendRaw(JSON.stringify(message));
   }
 
+  /** While a session is being opened, nothing is sent. */
   sendRaw(text: string): void {
-    this.#socket?.send(text);
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
   }
 
   /** The first message that matches, of those not taken yet; waits for it. */
@@ -178,7 +179,7 @@ export class FakeRelay {
     return { authorization: `Bearer ${token}` };
   }
 
-  #receive(text: string): void {
+  #receive(text: string, socket: WebSocket): void {
     if (text === 'pong') {
       this.#pongs.shift()?.();
       return;
@@ -187,7 +188,10 @@ export class FakeRelay {
     this.#inbox.push(message);
     if (message.type !== 'resync' && message.seq > 0) {
       this.lastSeq = Math.max(this.lastSeq, message.seq);
-      if (this.acknowledges) this.send({ type: 'ack', seq: message.seq });
+      // To the session from which it came, which may be the last one while the next is being opened.
+      if (this.acknowledges && socket.readyState === WebSocket.OPEN) {
+        socket.send(JSON.stringify({ type: 'ack', seq: message.seq } satisfies RelayToNodeMessage));
+      }
     }
     for (const arrived of this.#arrivals) arrived();
   }
