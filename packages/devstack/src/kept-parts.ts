@@ -96,7 +96,10 @@ export class KeptParts {
 
   async #stopAll(): Promise<void> {
     await removeStackFile(this.#options.home);
-    for (const part of this.#started.toReversed()) await part.stop();
+    const failures: unknown[] = [];
+    // One that cannot be stopped leaves no other behind.
+    for (const part of this.#started.toReversed()) await part.stop().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
     await this.#record.remove();
   }
 

@@ -72,7 +72,8 @@ export class RunRecord {
   }
 
   async remove(): Promise<void> {
-    await this.#writing;
+    // On a full disk the last note may have failed.
+    await this.#writing.catch(() => {});
     await rm(this.#file, { force: true });
   }
 
