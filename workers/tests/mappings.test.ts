@@ -142,7 +142,7 @@ test('POST /mappings names the fields that do not go together', async () => {
 
 test('mappings of another tenant do not exist, and cannot name its clients', async () => {
   const [mine, theirs] = [await newTenant('map-mine'), await newTenant('map-theirs')];
-  const made = await theirs.create({ target_client_id: theirs.target, target_port: 22 });
+  const made = await theirs.create({ target_client_id: theirs.target, target_port: 22, remote_port: 20_002 });
   const path = `/mappings/${made.body['mapping_id']}`;
   for (const [method, body] of [['GET'], ['PUT', { enabled: false }], ['DELETE']] as const) {
     const answer = await stack.call(method, path, { token: mine.token, body });
