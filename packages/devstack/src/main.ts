@@ -40,7 +40,9 @@ function say(text: string): void {
 function fail(error: unknown): never {
   const isForPeople = error instanceof StackError || error instanceof ConfigError;
   const text = error instanceof Error ? (isForPeople ? error.message : error.stack) : String(error);
-  process.stderr.write(`\nTunnox cannot start.\n${text}\n`);
+  // A ConfigError says by itself that this is no start.
+  const heading = error instanceof ConfigError ? '' : 'Tunnox cannot start.\n';
+  process.stderr.write(`\n${heading}${text}\n`);
   process.exit(1);
 }
 
