@@ -25,7 +25,9 @@ class FakeSession extends EventEmitter {
 
 const NEVER = new AbortController().signal;
 
-function poolOf(options: { sessionsMin?: number; sessionsMax?: number; streamsMax?: number } = {}) {
+function poolOf(
+  options: { sessionsMin?: number; sessionsMax?: number; streamsMax?: number; streamsFullMax?: number } = {},
+) {
   const dials: { resolve: (session: FakeSession) => void; reject: (error: Error) => void }[] = [];
   let nowMs = 0;
   const pool = new SessionPool(
@@ -36,7 +38,14 @@ function poolOf(options: { sessionsMin?: number; sessionsMax?: number; streamsMa
         }),
       now: () => nowMs,
     },
-    { sessionsMin: 1, sessionsMax: 2, streamsMax: 2, idleMs: 1000, ...options },
+    {
+      sessionsMin: 1,
+      sessionsMax: 2,
+      streamsMax: 2,
+      streamsFullMax: options.streamsMax ?? 2,
+      idleMs: 1000,
+      ...options,
+    },
   );
   /** Lets the oldest dial succeed. */
   const connected = async (): Promise<FakeSession> => {
@@ -61,6 +70,19 @@ test('SessionPool makes one dial for the streams that wait, then gives each its 
   const session = await connected();
   for (const lease of await Promise.all(waiting)) assert.ok(on(lease, session));
   assert.deepEqual(pool.snapshot(), { sessions: 1, dialling: 0, activeStreams: 2, utilization: 0.5, failedDials: 0 });
+});
+
+test('SessionPool puts more streams on each session when it may have no further one', async () => {
+  const { pool, dials, connected } = poolOf({ streamsFullMax: 3 });
+  const waiting = Array.from({ length: 4 }, () => pool.acquire(NEVER));
+  await turn();
+  assert.equal(dials.length, 2);
+  const sessions = [await connected(), await connected()];
+  await Promise.all(waiting);
+  const more = [await pool.acquire(NEVER), await pool.acquire(NEVER)];
+  for (const session of sessions) assert.ok(more.some((lease) => on(lease, session)));
+  await assert.rejects(pool.acquire(NEVER), cause('busy'));
+  assert.deepEqual([dials.length, pool.snapshot().utilization], [0, 1]);
 });
 
 test('SessionPool grows when its sessions are full, prefers the least loaded, and is busy at its limit', async () => {

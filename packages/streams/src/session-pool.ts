@@ -12,8 +12,10 @@ export interface SessionPoolOptions {
   /** Sessions that are opened before the first of them has to be shared by many: one loss then costs fewer tunnels. */
   sessionsMin: number;
   sessionsMax: number;
-  /** Streams on one session. */
+  /** Streams on one session before another one is dialled. */
   streamsMax: number;
+  /** Streams on one session once there are `sessionsMax`. */
+  streamsFullMax: number;
   /** A session without streams is closed after this. */
   idleMs: number;
 }
@@ -46,8 +48,8 @@ interface Waiter {
 }
 
 /**
- * Sessions to one peer. A stream goes to the session with the fewest; when all are full another one is dialled, up to
- * the limit, and then the pool is busy.
+ * Sessions to one peer. A stream goes to the session with the fewest; when all have `streamsMax` another one is
+ * dialled; when there are `sessionsMax` they take more each, up to `streamsFullMax`, and then the pool is busy.
  */
 export class SessionPool {
   readonly #deps: SessionPoolDeps;
@@ -78,11 +80,11 @@ export class SessionPool {
       return this.#lease(best);
     }
     const room = this.#options.sessionsMax - this.#members.size;
-    if (this.#waiters.size >= room * this.#options.streamsMax) {
-      throw busy();
-    }
+    if (this.#waiters.size >= room * this.#options.streamsFullMax) throw busy();
     // As many dials as the streams that wait will fill.
-    if (this.#waiters.size >= this.#dialling * this.#options.streamsMax) this.#dial();
+    if (this.#waiters.size >= this.#dialling * this.#options.streamsMax && this.#size < this.#options.sessionsMax) {
+      this.#dial();
+    }
     return this.#wait(signal);
   }
 
@@ -105,12 +107,12 @@ export class SessionPool {
   snapshot(): PoolSnapshot {
     let activeStreams = 0;
     for (const member of this.#members) activeStreams += member.active;
-    const { sessionsMax, streamsMax } = this.#options;
+    const { sessionsMax, streamsFullMax } = this.#options;
     return {
       sessions: this.#members.size,
       dialling: this.#dialling,
       activeStreams,
-      utilization: activeStreams / (sessionsMax * streamsMax),
+      utilization: activeStreams / (sessionsMax * streamsFullMax),
       failedDials: this.#failedDials,
     };
   }
@@ -120,9 +122,11 @@ export class SessionPool {
   }
 
   #leastLoaded(): Member | null {
+    const { sessionsMax, streamsMax, streamsFullMax } = this.#options;
+    const limit = this.#members.size < sessionsMax ? streamsMax : streamsFullMax;
     let best: Member | null = null;
     for (const member of this.#members) {
-      if (member.session.closed || member.session.destroyed || member.active >= this.#options.streamsMax) continue;
+      if (member.session.closed || member.session.destroyed || member.active >= limit) continue;
       if (best === null || member.active < best.active) best = member;
     }
     return best;

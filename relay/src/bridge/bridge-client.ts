@@ -16,8 +16,11 @@ import type { PeerDirectory } from './peer-directory.ts';
 
 const DIAL_TIMEOUT_MS = 5_000;
 
-/** Few sessions, each shared by many tunnels; more than this to one peer would be another kind of trouble. */
-const POOL = { sessionsMin: 2, sessionsMax: 20, streamsMax: 100, idleMs: 5 * 60_000 };
+/**
+ * Up to 100 tunnels on a session keep the loss of one small. A peer may still get as many tunnels as an agent has
+ * (`STREAMS_MAX`): beyond 20 sessions more of them would only cost sockets.
+ */
+const POOL = { sessionsMin: 2, sessionsMax: 20, streamsMax: 100, streamsFullMax: 1000, idleMs: 5 * 60_000 };
 
 export interface BridgeClientDeps {
   directory: PeerDirectory;
