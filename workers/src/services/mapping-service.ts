@@ -150,7 +150,10 @@ function demand(
       const port = 'remotePort' in asked ? asked.remotePort : null;
       throw port === null
         ? invalid('/relay_group', `must be a group with public ports: ${group} has none now`)
-        : invalid('/remote_port', `must be in the port pool of a relay of group ${group}; leave it out to get a free port`);
+        : invalid(
+            '/remote_port',
+            `must be in the port pool of a relay of group ${group}; leave it out to get a free port`,
+          );
     }
     case 'gone':
       throw new TunnoxError('conflict', 'The mapping, or a client of it, was deleted meanwhile');
