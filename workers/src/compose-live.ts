@@ -84,7 +84,7 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
   const lookup = createLookup({ bindings, routes, presences: owners, nodes, store, existence, later });
   const delivery = createDelivery({
     outbox: createOutboxRepository(postgres),
-    ...{ bindings, policies, routes, presences: owners, store },
+    ...{ bindings, policies, routes, presences: owners, registry, store },
   });
   const registration = new RelayRegistrationService(
     { joinTokens: createJoinTokenUses(postgres), registry, nodes, tokens: createRelayTokens(keys, now), keys, now },

@@ -7,6 +7,7 @@ import { makeUlid } from '@tunnox/domain/ulid';
 import type { AgentSession } from '@tunnox/domain/agent-api';
 import { PROTOCOL_VERSION } from '@tunnox/protocol/version';
 import { startAgent, type AgentProcess } from '@tunnox/testing/agent';
+import { eventually } from './support/eventually.ts';
 import { managedClient, type ManagedClient } from './support/managed-client.ts';
 import { inBothModes } from './support/modes.ts';
 import { api, createTenant, type Tenant } from './support/tenant.ts';
@@ -106,6 +107,24 @@ inBothModes('private mappings', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
       const visitor = await openVisitSession(session, node_id);
       assert.equal(await visitor.echo(mapping.binding, proof, 'on'), 'on');
       visitor.close();
+    }
+  });
+
+  it('refuse a ticket from before the source’s code was rotated, at every relay', async () => {
+    const { stack } = context.platform;
+    await api(stack, tenant.apiKey, 'POST', `/api/v1/clients/${source.clientId}/rotate-code`);
+    const proof = { secret: mapping.secret, sourceClientId: source.clientId };
+    for (const { node_id } of stack.relays) {
+      await eventually(
+        async () => {
+          const visitor = await openVisitSession(session, node_id).catch(() => null);
+          const echo = visitor?.echo(mapping.binding, proof, 'x').catch(() => null);
+          const outcome = (await echo) ?? null;
+          visitor?.close();
+          return outcome;
+        },
+        (outcome) => outcome === null,
+      );
     }
   });
 

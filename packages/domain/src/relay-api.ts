@@ -147,6 +147,15 @@ export const nodeMessageSchema = z.discriminatedUnion('type', [
     code: closeCodeSchema,
     message: z.string(),
   }),
+  /** Sent to every relay: tickets of the client of a lower generation count no more, neither to serve nor to visit. */
+  z.object({
+    type: z.literal('void_tickets'),
+    seq: z.int(),
+    client_id: z.int(),
+    below_generation: z.int().min(1),
+    code: closeCodeSchema,
+    message: z.string(),
+  }),
   z.object({ type: z.literal('peers'), seq: z.int(), peers: z.array(nodeAddressSchema) }),
   z.object({ type: z.literal('keys'), seq: z.int(), ticket_keys: jwksSchema }),
   z.object({ type: z.literal('drain'), seq: z.int(), deadline_ms: z.int() }),

@@ -182,6 +182,9 @@ export class ControlPlane implements AttachmentAuthority {
         this.#handlers.clientLeft(client_id);
         break;
       }
+      case 'void_tickets':
+        sessions.voidTickets(message);
+        break;
       case 'peers':
         peers.set(message.peers);
         break;

@@ -38,6 +38,9 @@ export class ClientMemory {
 
   /** The control plane has ended credentials up to `generation`. */
   deny(clientId: number, generation: number, { code, message }: Denial): void {
+    const known = this.#clients.get(clientId)?.denied ?? null;
+    // Two words about it may come in either order.
+    if (known !== null && known.generation > generation) return;
     this.#put(clientId, { policy: this.policy(clientId), denied: { code, message, generation } });
   }
 

@@ -41,5 +41,7 @@ export interface SessionCommands {
     code: CloseCode;
     message: string;
   }): void;
+  /** Tickets of the client below this generation count no more, also where the client never was. */
+  voidTickets(order: { client_id: number; below_generation: number; code: CloseCode; message: string }): void;
   attached(): AttachedClient[];
 }

@@ -172,6 +172,16 @@ test('SessionRegistry.drain() cuts what is left at its deadline', async (t) => {
   await agent.gone;
 });
 
+test('SessionRegistry.voidTickets() counts against a client that was never here, whatever order the words come in', (t) => {
+  const { registry } = sessionRig(t);
+  const order = { client_id: CLIENT_ID, code: 'stale_ticket', message: 'why' } as const;
+  registry.voidTickets({ ...order, below_generation: 3 });
+  registry.voidTickets({ ...order, below_generation: 2 });
+  assert.equal(registry.credentialObjection(CLIENT_ID, 2)?.code, 'stale_ticket');
+  assert.equal(registry.credentialObjection(CLIENT_ID, 3), null);
+  assert.equal(registry.credentialObjection(CLIENT_ID + 1, 1), null);
+});
+
 test('SessionRegistry.drain() is done at once where nobody is', async (t) => {
   const { registry } = sessionRig(t);
   await registry.drain(1000);

@@ -7,6 +7,7 @@ import { ClientMemory } from './client-memory.ts';
 import type { AttachedClient, SessionCommands } from './ports.ts';
 
 type CloseOrder = Parameters<SessionCommands['closeClient']>[0];
+type VoidOrder = Parameters<SessionCommands['voidTickets']>[0];
 
 /** Why a client may not be attached. */
 export interface Objection {
@@ -147,6 +148,11 @@ export class SessionRegistry implements SessionCommands {
       this.#retire(session, lastWord(code, message), code === 'replaced' ? REPLACED_LINGER_MS : 0);
     }
     if (final) this.onClientEnded(clientId);
+  }
+
+  voidTickets({ client_id: clientId, below_generation: generation, code, message }: VoidOrder): void {
+    this.#memory.deny(clientId, generation - 1, { code, message });
+    this.onClientEnded(clientId);
   }
 
   attached(): AttachedClient[] {

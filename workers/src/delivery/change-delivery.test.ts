@@ -3,7 +3,7 @@ import { beforeEach, describe, test } from 'node:test';
 import type { Binding } from '@tunnox/domain/binding';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { RouteRecord } from '@tunnox/route-store/route-store';
-import type { ExpelEvent, OutboxRow, PushOutcome } from '../services/live-ports.ts';
+import type { ExpelEvent, OutboxRow, PushOutcome, VoidedTickets } from '../services/live-ports.ts';
 import type { ClientStanding } from '../services/ports.ts';
 import { createDelivery, type OutboxDelivery } from './change-delivery.ts';
 
@@ -39,6 +39,7 @@ describe('createDelivery()', () => {
   let standings: Map<number, ClientStanding>;
   let routes: Map<string, RouteRecord>;
   let expelled: { clientId: number; event: ExpelEvent; code: string }[];
+  let voided: VoidedTickets[];
   let pushed: { clientId: number; waitMs: number }[];
   let outcome: PushOutcome | Error;
   let delivery: OutboxDelivery;
@@ -46,7 +47,7 @@ describe('createDelivery()', () => {
   beforeEach(() => {
     [waiting, claimed, delivered] = [new Map(), new Set(), []];
     [bindings, standings, routes] = [new Map(), new Map([[1, standing(1)]]), new Map()];
-    [expelled, pushed] = [[], []];
+    [expelled, pushed, voided] = [[], [], []];
     outcome = { state: 'applied', problems: [] };
     const take = (ids: number[]) => {
       const taken = ids.filter((id) => waiting.has(id) && !claimed.has(id));
@@ -86,6 +87,7 @@ describe('createDelivery()', () => {
           return outcome instanceof Error ? { state: 'pending', problems: [] } : outcome;
         },
       } as never,
+      registry: { voidTickets: async (order) => void voided.push(order) },
       store: null,
     });
   });
@@ -192,6 +194,12 @@ describe('createDelivery()', () => {
       const generation = state === null ? 1 : 3;
       assert.deepEqual(expelled, [{ clientId: 1, code, event: { generation, attachedUntilMs } }]);
       assert.equal(told?.state, state === 'active' ? 'applied' : 'offline');
+      // A client that was only sent away keeps its ticket; one that is gone has none that counts.
+      const below = state === null ? Number.MAX_SAFE_INTEGER : 3;
+      assert.deepEqual(
+        voided.map((order) => [order.client_id, order.below_generation, order.code]),
+        code === 'disconnected' ? [] : [[1, below, code]],
+      );
     });
   }
 

@@ -3,6 +3,7 @@ import type { RouteRecord, RouteStore } from '@tunnox/route-store/route-store';
 import { CLOSE_MESSAGES } from '../services/close-messages.ts';
 import type {
   ExpelEvent,
+  NodeRegistry,
   OutboxRepository,
   OutboxRow,
   PresenceOwners,
@@ -23,6 +24,7 @@ export interface DeliveryDeps {
   policies: PolicyRepository;
   routes: RouteOwners;
   presences: PresenceOwners;
+  registry: Pick<NodeRegistry, 'voidTickets'>;
   /** null: no Redis. */
   store: RouteStore | null;
 }
@@ -118,7 +120,13 @@ async function carryClients(
     clientIds.map(async (clientId): Promise<Delivery> => {
       const ending = endingOf(rows, clientId, standings.get(clientId));
       if (ending !== null) {
-        await deps.presences.expel(clientId, ending.event, ending.code, CLOSE_MESSAGES[ending.code]);
+        const { event, code } = ending;
+        const message = CLOSE_MESSAGES[code];
+        const voided = { client_id: clientId, below_generation: firstGoodGeneration(event, standings.get(clientId)) };
+        await Promise.all([
+          deps.presences.expel(clientId, event, code, message),
+          code === 'disconnected' ? undefined : deps.registry.voidTickets({ ...voided, code, message }),
+        ]);
       }
       const policy = policies.get(clientId);
       if (policy === undefined) return { client_id: clientId, state: 'offline' };
@@ -169,6 +177,11 @@ function endingOf(rows: OutboxRow[], clientId: number, standing: ClientStanding 
     ending = { code, event: { generation: standing?.generation ?? 1, attachedUntilMs: attachedUntil(row, standing) } };
   }
   return ending;
+}
+
+/** A client that is gone has no ticket that counts, and its id is never given again. */
+function firstGoodGeneration(event: ExpelEvent, standing: ClientStanding | undefined): number {
+  return standing === undefined ? Number.MAX_SAFE_INTEGER : event.generation;
 }
 
 /** Up to when a session may have begun that the row ends, beside those of older credentials. */

@@ -93,6 +93,8 @@ function topicOf(message: UnsentMessage): string | null {
     case 'drain':
     case 'superseded':
       return message.type;
+    case 'void_tickets':
+      return `void_tickets:${message.client_id}:${message.below_generation}`;
     case 'close_client':
       return null;
   }

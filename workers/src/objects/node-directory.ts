@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { NodeAddress } from '@tunnox/domain/presence';
 import type { Env } from '../env.ts';
 import { relayNodeStub } from '../repositories/object-stubs.ts';
-import type { Assertion, NodeSeat, SeatFinding, Seating } from '../services/live-ports.ts';
+import type { Assertion, NodeSeat, SeatFinding, Seating, VoidedTickets } from '../services/live-ports.ts';
 import { allocateNode } from './allocate-node.ts';
 import { objectServices } from './object-services.ts';
 
@@ -73,6 +73,15 @@ export class NodeDirectory extends DurableObject<Env> {
       .exec<{ address: string }>('select address from seats where address is not null order by node_id')
       .toArray()
       .map((row) => JSON.parse(row.address) as NodeAddress);
+  }
+
+  /** Tells every node; one that is away at this moment gets it with its next session, or has let go of its clients. */
+  async voidTickets(voided: VoidedTickets): Promise<void> {
+    await Promise.all(
+      this.peers().map(async ({ node_id, incarnation }) => {
+        await relayNodeStub(this.env, node_id).push(incarnation, { type: 'void_tickets', ...voided });
+      }),
+    );
   }
 
   override async alarm(): Promise<void> {

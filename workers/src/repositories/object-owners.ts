@@ -52,6 +52,7 @@ export function createObjectOwners(env: Env): ObjectOwners {
       allocate: (fingerprint, group, assertion) =>
         callObjectOnce(async () => nodeDirectoryStub(env).allocate(fingerprint, group, assertion)),
       peers: () => callObject(async () => nodeDirectoryStub(env).peers()),
+      voidTickets: (voided) => callObject(async () => nodeDirectoryStub(env).voidTickets(voided)),
     },
   };
 }

@@ -148,6 +148,15 @@ export interface Assertion {
   expiresAtMs: number;
 }
 
+/** Tickets that count no more. */
+export interface VoidedTickets {
+  client_id: number;
+  /** Tickets of this generation and later ones count. */
+  below_generation: number;
+  code: CloseCode;
+  message: string;
+}
+
 /** Owner of the node ids. */
 export interface NodeRegistry {
   /** Finds the seat of a key; uses up the assertion if there is one. */
@@ -156,6 +165,8 @@ export interface NodeRegistry {
   allocate(fingerprint: string, group: string, assertion: Assertion): Promise<Seating>;
   /** Nodes that are not offline. */
   peers(): Promise<NodeAddress[]>;
+  /** Tells every node that is not offline. */
+  voidTickets(voided: VoidedTickets): Promise<void>;
 }
 
 /** A relay that agents may be sent to. */
