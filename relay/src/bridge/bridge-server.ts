@@ -1,17 +1,16 @@
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Binding } from '@tunnox/domain/binding';
 import type { NodeAddress } from '@tunnox/domain/presence';
-import { acceptTunnel, refuseTunnel } from '@tunnox/streams/answer-tunnel';
-import { join } from '@tunnox/streams/join';
 import { watchLiveness } from '@tunnox/streams/liveness';
 import { routeStreams } from '@tunnox/streams/route-streams';
 import { serveSession } from '@tunnox/streams/serve-session';
 import type { TimerWheel } from '@tunnox/streams/timer-wheel';
 import type { AgentSession } from '../session/agent-session.ts';
 import type { SessionRegistry } from '../session/session-registry.ts';
+import { ServedTunnels } from '../upstream/served-tunnels.ts';
 import { TunnelRefused } from '../upstream/tunnel-refused.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Tunnel, Upstream } from '../upstream/upstream.ts';
 import { type BridgeRequest, parseBridgeHeaders } from './bridge-headers.ts';
 
 /**
@@ -40,9 +39,7 @@ export interface BridgeServerSnapshot {
 export class BridgeServer {
   readonly #deps: BridgeServerDeps;
   readonly #sessions = new Map<ServerHttp2Session, NodeAddress>();
-  readonly #refused = new Map<string, number>();
-  #active = 0;
-  #opened = 0;
+  readonly #tunnels = new ServedTunnels();
 
   constructor(deps: BridgeServerDeps) {
     this.#deps = deps;
@@ -55,7 +52,8 @@ export class BridgeServer {
     session.once('close', () => this.#sessions.delete(session));
     watchLiveness(session, socket, this.#deps.pings);
     routeStreams(session, {
-      tunnel: (stream, authority, headers) => void this.#serve(stream, authority, headers),
+      tunnel: (stream, authority, headers) =>
+        void this.#tunnels.serve(stream, async (signal) => this.#open(parseBridgeHeaders(authority, headers), signal)),
     });
   }
 
@@ -70,42 +68,13 @@ export class BridgeServer {
   }
 
   snapshot(): BridgeServerSnapshot {
-    return {
-      sessions: this.#sessions.size,
-      tunnelsActive: this.#active,
-      tunnelsOpened: this.#opened,
-      refused: Object.fromEntries(this.#refused),
-    };
-  }
-
-  /** Never rejects. */
-  async #serve(stream: ServerHttp2Stream, authority: string, headers: IncomingHttpHeaders): Promise<void> {
-    const aborter = new AbortController();
-    const onGone = (): void => aborter.abort(new TunnelRefused('lost', 'The visitor has gone'));
-    stream.once('close', onGone);
-    try {
-      const request = parseBridgeHeaders(authority, headers);
-      if (request === null) throw new TunnelRefused('unknown_binding', 'The headers of the tunnel cannot be read');
-      const tunnel = await this.#open(request, aborter.signal);
-      stream.off('close', onGone);
-      if (!acceptTunnel(stream)) {
-        tunnel.stream.destroy();
-        return;
-      }
-      this.#opened += 1;
-      this.#active += 1;
-      join(stream, tunnel.stream, tunnel.meter, () => {
-        this.#active -= 1;
-      });
-    } catch (error) {
-      const refused = error instanceof TunnelRefused ? error : new TunnelRefused('lost', 'The tunnel was not opened');
-      this.#refused.set(refused.tunnelCause, (this.#refused.get(refused.tunnelCause) ?? 0) + 1);
-      refuseTunnel(stream, refused.tunnelCause, refused.message);
-    }
+    const { active, opened, refused } = this.#tunnels.snapshot();
+    return { sessions: this.#sessions.size, tunnelsActive: active, tunnelsOpened: opened, refused };
   }
 
   /** @throws {TunnelRefused} */
-  async #open(request: BridgeRequest, signal: AbortSignal) {
+  async #open(request: BridgeRequest | null, signal: AbortSignal): Promise<Tunnel> {
+    if (request === null) throw new TunnelRefused('unknown_binding', 'The headers of the tunnel cannot be read');
     const { registry, local } = this.#deps;
     const session = registry.get(request.clientId);
     if (session === undefined) throw notHere();

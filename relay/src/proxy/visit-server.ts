@@ -1,10 +1,9 @@
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Hello } from '@tunnox/protocol/control-message';
 import { HEADER } from '@tunnox/protocol/names';
 import { PROTOCOL_VERSION } from '@tunnox/protocol/version';
-import { acceptTunnel, refuseTunnel } from '@tunnox/streams/answer-tunnel';
-import { join } from '@tunnox/streams/join';
+import { acceptTunnel } from '@tunnox/streams/answer-tunnel';
 import { AGENT_PING_MS, watchLiveness } from '@tunnox/streams/liveness';
 import { routeStreams } from '@tunnox/streams/route-streams';
 import { serveSession } from '@tunnox/streams/serve-session';
@@ -19,7 +18,9 @@ import { listenToAgent, type RelayChannel } from '../session/listen-to-agent.ts'
 import type { TicketVerifier } from '../session/ports.ts';
 import type { SessionRegistry } from '../session/session-registry.ts';
 import { RefusalCounts, refuseAgent } from '../session/refuse-agent.ts';
+import { ServedTunnels } from '../upstream/served-tunnels.ts';
 import { TunnelRefused } from '../upstream/tunnel-refused.ts';
+import type { Tunnel } from '../upstream/upstream.ts';
 import { openPrivateTunnel } from './open-private-tunnel.ts';
 
 export interface VisitServerDeps {
@@ -56,9 +57,7 @@ export class VisitServer {
   readonly #options: VisitServerOptions;
   readonly #visits = new Map<ServerHttp2Session, { clientId: number; channel: RelayChannel }>();
   readonly #refused = new RefusalCounts();
-  readonly #tunnelsRefused = new Map<string, number>();
-  #active = 0;
-  #opened = 0;
+  readonly #tunnels = new ServedTunnels();
 
   constructor(deps: VisitServerDeps, options: VisitServerOptions) {
     this.#deps = deps;
@@ -94,7 +93,8 @@ export class VisitServer {
           closed: () => endSession(session, channel, clock, 0),
         });
       },
-      tunnel: (stream, authority, headers) => void this.#serve(session, stream, { authority, headers, arrival }),
+      tunnel: (stream, authority, headers) =>
+        void this.#tunnels.serve(stream, (signal) => this.#open(session, { authority, headers, arrival }, signal)),
     });
   }
 
@@ -116,12 +116,13 @@ export class VisitServer {
   }
 
   snapshot(): VisitServerSnapshot {
+    const { active, opened, refused } = this.#tunnels.snapshot();
     return {
       sessions: this.#visits.size,
-      tunnelsActive: this.#active,
-      tunnelsOpened: this.#opened,
+      tunnelsActive: active,
+      tunnelsOpened: opened,
       refused: this.#refused.snapshot(),
-      tunnelsRefused: Object.fromEntries(this.#tunnelsRefused),
+      tunnelsRefused: refused,
     };
   }
 
@@ -147,46 +148,30 @@ export class VisitServer {
     }
   }
 
-  /** Never rejects. */
-  async #serve(
-    session: ServerHttp2Session,
-    stream: ServerHttp2Stream,
-    asked: { authority: string; headers: IncomingHttpHeaders; arrival: { address: string } },
-  ): Promise<void> {
-    const aborter = new AbortController();
-    const onGone = (): void => aborter.abort(new TunnelRefused('lost', 'The source agent has gone'));
-    stream.once('close', onGone);
-    try {
-      const visit = this.#visits.get(session);
-      if (visit === undefined) throw new TunnelRefused('bad_proof', 'A tunnel needs a ticket first');
-      const tunnel = await openPrivateTunnel(
-        this.#deps.router,
-        {
-          bindingId: asked.authority,
-          sourceClientId: visit.clientId,
-          tunnelId: single(asked.headers[HEADER.tunnel]),
-          proof: single(asked.headers[HEADER.proof]),
-          target: single(asked.headers[HEADER.target]),
-          visitor: asked.arrival.address,
-        },
-        aborter.signal,
-      );
-      stream.off('close', onGone);
-      if (!acceptTunnel(stream)) {
-        tunnel.stream.destroy();
-        return;
-      }
-      this.#opened += 1;
-      this.#active += 1;
-      join(stream, tunnel.stream, tunnel.meter, () => {
-        this.#active -= 1;
-      });
-    } catch (error) {
-      const refused = error instanceof TunnelRefused ? error : new TunnelRefused('lost', 'The tunnel was not opened');
-      this.#tunnelsRefused.set(refused.tunnelCause, (this.#tunnelsRefused.get(refused.tunnelCause) ?? 0) + 1);
-      refuseTunnel(stream, refused.tunnelCause, refused.message);
-    }
+  /** @throws {TunnelRefused} */
+  async #open(session: ServerHttp2Session, asked: AskedTunnel, signal: AbortSignal): Promise<Tunnel> {
+    const visit = this.#visits.get(session);
+    if (visit === undefined) throw new TunnelRefused('bad_proof', 'A tunnel needs a ticket first');
+    const { authority, headers, arrival } = asked;
+    return openPrivateTunnel(
+      this.#deps.router,
+      {
+        bindingId: authority,
+        sourceClientId: visit.clientId,
+        tunnelId: single(headers[HEADER.tunnel]),
+        proof: single(headers[HEADER.proof]),
+        target: single(headers[HEADER.target]),
+        visitor: arrival.address,
+      },
+      signal,
+    );
   }
+}
+
+interface AskedTunnel {
+  authority: string;
+  headers: IncomingHttpHeaders;
+  arrival: { address: string };
 }
 
 function single(value: string | string[] | undefined): string | undefined {
