@@ -13,6 +13,8 @@ export type AgentEvent =
   | { type: 'connected'; nodeId: string; region: string; transport: Transport }
   /** A try failed, or the connection was lost: the agent goes on by itself. `code` is the API's, if it spoke. */
   | { type: 'setback'; code: string; message: string }
+  /** Nothing is tried for `delayMs`, unless something says that a try may succeed sooner. */
+  | { type: 'waiting'; delayMs: number }
   /** A configuration is in effect. */
   | { type: 'config'; version: number; bindings: AgentBinding[]; problems: ConfigProblem[] }
   /** The visiting connection has come or gone. */

@@ -228,6 +228,8 @@ export class Agent {
   }
 
   #onConnected(link: Link): void {
+    // Where this connection stands the other one will, too: the end of its back-off need not be waited for.
+    this.#visitor.tryNow();
     const { applied } = this.#config;
     // The relay says which version there is; it answers this one only when there is a newer.
     if (applied.version >= 0) link.send(configReport(applied));

@@ -5,7 +5,8 @@ import type { Clock } from './clock.ts';
 import type { Identity, RenewOutcome } from './identity/identity.ts';
 import { concernsRelayOnly, type Connector } from './link/connector.ts';
 import type { Link } from './link/link.ts';
-import { type AgentInput, type AgentState, type Ending, transition } from './state.ts';
+import { Outage } from './outage.ts';
+import { type AgentInput, type AgentState, type Ending, STABLE_MS, transition } from './state.ts';
 
 /** Failed rounds after which the list of relays is fetched again beside the tries: perhaps all of them have gone. */
 const ROUNDS_BEFORE_REFRESH = 2;
@@ -27,6 +28,7 @@ export interface ServingLoopDeps {
 /** Drives the agent's life (`state.ts`): does what the state asks for, and takes what comes of it as the next input. */
 export class ServingLoop {
   readonly #deps: ServingLoopDeps;
+  readonly #outage: Outage;
   /** Relays that asked to be left, until another one has taken the agent. */
   readonly #avoid = new Set<string>();
   #state: AgentState = { kind: 'idle' };
@@ -42,6 +44,7 @@ export class ServingLoop {
 
   constructor(deps: ServingLoopDeps) {
     this.#deps = deps;
+    this.#outage = new Outage(deps.clock);
   }
 
   get state(): AgentState {
@@ -103,10 +106,16 @@ export class ServingLoop {
         return this.#renew(signal);
       case 'connecting':
         return this.#connect(state.attempt, signal);
-      case 'connected':
-        return this.#serve(signal);
+      case 'connected': {
+        const input = await this.#serve(signal);
+        // One that did not stand belongs to the outage before it.
+        if (this.#deps.clock.now() - this.#connectedMs >= STABLE_MS) this.#outage.begin();
+        return input;
+      }
       case 'backing-off': {
-        const delayMs = Math.max(state.delayMsMin, backoffDelayMs(state.attempt, this.#deps.random));
+        const { random, emit } = this.#deps;
+        const delayMs = Math.max(state.delayMsMin, backoffDelayMs(state.attempt, random, this.#outage.delayMsMax));
+        emit({ type: 'waiting', delayMs });
         return this.#pause(delayMs, signal);
       }
       default:
@@ -116,6 +125,7 @@ export class ServingLoop {
 
   async #renew(signal: AbortSignal): Promise<AgentInput | null> {
     const outcome = await this.#deps.identity.renew(signal);
+    this.#note(outcome);
     return signal.aborted ? null : this.#inputOf(outcome);
   }
 
@@ -151,6 +161,7 @@ export class ServingLoop {
         this.#setback(outcome.refused.code, outcome.refused.message);
         return this.#refused(outcome.refused, ticket);
       case 'failed':
+        this.#outage.relaysFailed(outcome.errors);
         this.#setback('relay_unreachable', outcome.message);
         return { kind: 'connect_failed', retryAfterMs: outcome.retryAfterMs };
       default:
@@ -161,7 +172,12 @@ export class ServingLoop {
   /** Renews the session beside what goes on; an end that the control plane pronounces ends the agent. */
   async refresh(): Promise<void> {
     const outcome = await this.#deps.identity.renew(this.#ended.signal);
+    this.#note(outcome);
     if (outcome.kind === 'final') this.end(outcome.ending);
+  }
+
+  #note(outcome: RenewOutcome): void {
+    if (outcome.kind === 'failed') this.#outage.controlPlaneFailed(outcome.error);
   }
 
   #refused(refused: Refused, ticket: string): AgentInput {

@@ -292,6 +292,27 @@ test('Agent holds local connections while it looks for another relay, and not fo
   clearInterval(timer);
 });
 
+test('Agent seeks its visiting connection as soon as it serves again, whatever its back-off', async (t) => {
+  const relay = new FakeRelay('node-001');
+  const { plane, clock, start } = await setUp(t, [relay]);
+  plane.bindings = [source(await freePort())];
+  const { event, events } = start();
+  await event('connected');
+  await events.next((each) => each.type === 'visiting' && each.connected);
+  relay.kill();
+  await events.next((each) => each.type === 'visiting' && !each.connected);
+  const back = new FakeRelay('node-001');
+  t.after(() => back.kill());
+  plane.relays = [await back.listen()];
+  for (let connected = false; !connected; ) {
+    const next = await events.next((each) => each.type === 'waiting' || each.type === 'connected');
+    connected = next.type === 'connected';
+    // Before the visiting side's own timer, which is a second of its own.
+    if (next.type === 'waiting') clock.advance(next.delayMs);
+  }
+  await events.next((each) => each.type === 'visiting' && each.connected);
+});
+
 test('Agent closes and moves local ports with its configuration', async (t) => {
   const relay = new FakeRelay('node-001');
   const { plane, start } = await setUp(t, [relay]);

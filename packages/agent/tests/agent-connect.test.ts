@@ -131,6 +131,39 @@ test('Agent asks for the relays of today when those it knows are gone', async (t
   assert.equal((await event('connected')).nodeId, 'node-002');
 });
 
+test('Agent of a platform that is away as a whole tries every ten seconds for two minutes, then every thirty', async (t) => {
+  const relay = new FakeRelay('node-001');
+  const { plane, clock, start } = await setUp(t, [relay]);
+  const { event } = start();
+  await event('connected');
+  clock.advance(10_000);
+  plane.down = true;
+  relay.kill();
+  const delays: number[] = [];
+  for (let tries = 0; tries < 17; tries += 1) {
+    const { delayMs } = await event('waiting');
+    delays.push(delayMs);
+    clock.advance(delayMs);
+  }
+  assert.deepEqual(delays, [1000, 2000, 4000, 8000, ...Array<number>(11).fill(10_000), 30_000, 30_000]);
+});
+
+test('Agent whose relays alone are away backs off to thirty seconds', async (t) => {
+  const relay = new FakeRelay('node-001');
+  const { clock, start } = await setUp(t, [relay]);
+  const { event } = start();
+  await event('connected');
+  clock.advance(10_000);
+  relay.kill();
+  const delays: number[] = [];
+  for (let tries = 0; tries < 6; tries += 1) {
+    const { delayMs } = await event('waiting');
+    delays.push(delayMs);
+    clock.advance(delayMs);
+  }
+  assert.deepEqual(delays, [1000, 2000, 4000, 8000, 16_000, 30_000]);
+});
+
 test('Agent that wakes up does not wait for its back-off', async (t) => {
   const relay = new FakeRelay('node-001');
   let open = false;

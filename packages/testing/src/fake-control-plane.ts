@@ -21,7 +21,7 @@ export class FakeControlPlane {
 
   readonly transport: HttpTransport = async (url, request) => {
     await Promise.resolve();
-    if (this.down) throw new Error('connect ECONNREFUSED');
+    if (this.down) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     const { pathname, searchParams } = new URL(url);
     if (pathname === '/agent/v1/session') return this.#session(request);
     if (pathname === '/agent/v1/config') return this.#config(Number(searchParams.get('since')));

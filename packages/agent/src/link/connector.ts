@@ -33,7 +33,8 @@ export type ConnectOutcome =
   | { kind: 'welcomed'; link: Link; welcome: Welcome }
   /** This agent, not this relay, is refused: another relay would say the same. */
   | { kind: 'refused'; refused: Refused }
-  | { kind: 'failed'; message: string; retryAfterMs: number };
+  /** `errors`: what kept each try from a connection, also refusals; none when there was no relay to try. */
+  | { kind: 'failed'; message: string; retryAfterMs: number; errors: unknown[] };
 
 /** Finds a relay that takes this agent. */
 export class Connector {
@@ -159,9 +160,10 @@ function failure(refusals: Refused[], errors: unknown[]): ConnectOutcome {
   if (refusal !== undefined) {
     const waits = refusals.map((each) => each.retry_after_ms ?? 0);
     // Somebody may be free sooner than the others.
-    return { kind: 'failed', message: refusal.message, retryAfterMs: Math.min(...waits) };
+    const retryAfterMs = Math.min(...waits);
+    return { kind: 'failed', message: refusal.message, retryAfterMs, errors: [...errors, ...refusals] };
   }
   const [error] = errors;
   const message = error instanceof Error ? error.message : 'The control plane named no relay';
-  return { kind: 'failed', message, retryAfterMs: 0 };
+  return { kind: 'failed', message, retryAfterMs: 0, errors };
 }

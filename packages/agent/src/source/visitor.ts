@@ -70,6 +70,11 @@ export class Visitor {
   /** Something says that a connection may be dead, or may succeed now. */
   check(timeoutMs: number): void {
     this.#link?.check(timeoutMs);
+    this.tryNow();
+  }
+
+  /** Something says that a connection may succeed now. */
+  tryNow(): void {
     this.#wake?.();
   }
 

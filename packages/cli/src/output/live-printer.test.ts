@@ -8,6 +8,7 @@ import type { Status } from './status.ts';
 
 const status: Status = {
   state: 'online',
+  nextTryMs: null,
   server: 'https://api.example.com',
   clientId: 600_000_001,
   anonymous: false,

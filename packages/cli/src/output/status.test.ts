@@ -6,6 +6,7 @@ import { bytesText, type Status, statusLines } from './status.ts';
 const plain = pico.createColors(false);
 const status: Status = {
   state: 'online',
+  nextTryMs: null,
   server: 'https://api.example.com',
   clientId: 200_000_001,
   anonymous: true,
@@ -34,6 +35,12 @@ test('statusLines() shows where the tunnel leads and how it stands', () => {
     'Traffic      1.5 KiB in, 5.0 GiB out',
     'Last problem 09:08:07 Nothing listens',
   ]);
+});
+
+test('statusLines() says when it is tried next, unless that is at once', () => {
+  const shown = (nextTryMs: number | null) => statusLines({ ...status, state: 'reconnecting', nextTryMs }, 100, plain)[2];
+  assert.equal(shown(11_200), 'Status       reconnecting, next try in 12 s');
+  for (const nextTryMs of [2000, 0, null]) assert.equal(shown(nextTryMs), 'Status       reconnecting');
 });
 
 test('statusLines() keeps to the width of the terminal, but never cuts an address', () => {

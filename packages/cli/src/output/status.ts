@@ -4,6 +4,8 @@ import { addressOf, type ShownBinding } from './cli-event.ts';
 /** What the live view shows. */
 export interface Status {
   state: 'connecting' | 'online' | 'reconnecting' | 'stopped';
+  /** Time until the next try; null while something is tried, or nothing needs to be. */
+  nextTryMs: number | null;
   server: string;
   clientId: number | null;
   anonymous: boolean;
@@ -18,10 +20,13 @@ export interface Status {
   /** Visitor → target and back. */
   bytesIn: number;
   bytesOut: number;
+  /** What is wrong with the connection, as long as it is; else the last trouble with a tunnel. */
   lastProblem: { message: string; at: Date } | null;
 }
 
 const LABEL_WIDTH = 13;
+/** A wait that is shorter is over before it is read. */
+const SHOWN_WAIT_MS_MIN = 2_000;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** The live view as lines without colours' width problems: each label and value is coloured after it was cut. */
@@ -32,7 +37,7 @@ export function statusLines(status: Status, columns: number, c: ReturnType<typeo
     lines.push(`${c.dim(label.padEnd(LABEL_WIDTH))}${paint(cut(value, room))}`);
   };
   lines.push(`${c.bold('tunnox')}  ${c.dim('Ctrl-C stops')}`, '');
-  row('Status', status.state, STATE_PAINT(c)[status.state]);
+  row('Status', stateText(status), STATE_PAINT(c)[status.state]);
   row('Client', clientText(status));
   if (status.nodeId !== null) row('Relay', relayText(status));
   for (const { from, to } of status.tunnels) {
@@ -73,6 +78,11 @@ export function tunnelRows(bindings: ShownBinding[]): Status['tunnels'] {
 
 function STATE_PAINT(c: ReturnType<typeof pico.createColors>) {
   return { connecting: c.yellow, online: c.green, reconnecting: c.yellow, stopped: c.dim };
+}
+
+function stateText({ state, nextTryMs }: Status): string {
+  if (nextTryMs === null || nextTryMs <= SHOWN_WAIT_MS_MIN) return state;
+  return `${state}, next try in ${Math.ceil(nextTryMs / 1000)} s`;
 }
 
 function clientText({ clientId, anonymous, server }: Status): string {

@@ -28,7 +28,11 @@ export class Readiness {
   #relay: { nodeId: string; region: string; transport: string } | null = null;
   #state: AgentState['kind'] = 'idle';
   #ready = false;
+  /** What keeps the agent from its relay; null while it is connected. */
+  #setback: Status['lastProblem'] = null;
   #lastProblem: Status['lastProblem'] = null;
+  /** By `performance.now()`; null while something is tried, or nothing needs to be. */
+  #nextTryMs: number | null = null;
 
   constructor(
     agent: Pick<Agent, 'nodeId' | 'latencyMs' | 'visiting' | 'traffic'>,
@@ -42,6 +46,7 @@ export class Readiness {
 
   state(state: AgentState): void {
     this.#state = state.kind;
+    this.#nextTryMs = null;
   }
 
   session(session: AgentSession): void {
@@ -50,10 +55,21 @@ export class Readiness {
 
   connected(relay: { nodeId: string; region: string; transport: string }): void {
     this.#relay = relay;
+    this.#setback = null;
   }
 
   tunnel(tunnel: Tunnel): void {
     this.#tunnel = tunnel;
+  }
+
+  /** The connection is gone, or could not be made: over as soon as one stands. */
+  setback(message: string): void {
+    this.#setback = { message, at: new Date() };
+  }
+
+  /** The next try comes after `delayMs`. */
+  waiting(delayMs: number): void {
+    this.#nextTryMs = performance.now() + delayMs;
   }
 
   problem(message: string): void {
@@ -107,6 +123,7 @@ export class Readiness {
     const { traffic, latencyMs, nodeId } = this.#agent;
     return {
       state: this.#shownState(),
+      nextTryMs: this.#nextTryMs === null ? null : Math.max(this.#nextTryMs - performance.now(), 0),
       server: this.#server,
       clientId: this.#session?.client_id ?? null,
       anonymous: this.#session?.client_type === 'anonymous',
@@ -119,7 +136,7 @@ export class Readiness {
       connectionsTotal: traffic.total,
       bytesIn: traffic.bytesIn,
       bytesOut: traffic.bytesOut,
-      lastProblem: this.#lastProblem,
+      lastProblem: this.#setback ?? this.#lastProblem,
     };
   }
 

@@ -134,6 +134,9 @@ class TunnelRun {
           this.#problem('traffic_limit', "The month's traffic is used up: visitors are turned away", undefined);
         }
         break;
+      case 'waiting':
+        this.#readiness.waiting(event.delayMs);
+        break;
       case 'visiting':
       case 'ended':
         break;
@@ -156,7 +159,7 @@ class TunnelRun {
 
   #onSetback(code: string, message: string): void {
     this.#lastSetback = { code, message };
-    this.#readiness.problem(message);
+    this.#readiness.setback(message);
     // Something that is not a Tunnox server will not become one.
     if (code === 'bad_answer' && this.#startTimer !== undefined && this.#agent.session === null) return this.#giveUp();
     this.#print({ event: 'reconnecting', code, message });
