@@ -128,6 +128,30 @@ test('ApiCaller.call() says that the address is wrong when something else answer
   await assert.rejects(caller.call(get), { code: 'bad_answer', status: 404, detail: /check the address/ });
 });
 
+test('ApiCaller.call() says that a relay is not the control plane, whatever problem document it answers', async () => {
+  const headers = { 'tunnox-error': 'not_found' };
+  const { caller, requests } = scripted([{ status: 404, body: { code: 'not_found', title: 'No such name' }, headers }]);
+  await assert.rejects(caller.call(get), {
+    code: 'bad_answer',
+    status: 404,
+    detail: "https://api.example.com is where visitors come to a relay, not the control plane's address",
+  });
+  assert.equal(requests.length, 1);
+});
+
+test('ApiCaller.call() says when the certificate is not trusted, without advice for those who start Node', async () => {
+  const refused = Object.assign(
+    new Error('self-signed certificate; if the root CA is installed locally, try running Node.js with --use-system-ca'),
+    { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+  );
+  const { caller } = scripted([new TypeError('fetch failed', { cause: refused })]);
+  await assert.rejects(caller.call({ ...get, repeat: 'never' }), {
+    code: 'server_untrusted',
+    status: null,
+    detail: 'The certificate of https://api.example.com is not trusted: self-signed certificate',
+  });
+});
+
 test('ApiCaller.call() reports an answer of the wrong shape', async () => {
   const { caller } = scripted([{ status: 200, body: {} }]);
   const parse = () => {

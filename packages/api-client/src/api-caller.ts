@@ -11,6 +11,9 @@ const TRIES_MAX = 3;
 const RETRY_DELAY_MS = 250;
 /** A longer `Retry-After` is the caller's to decide about. */
 const RETRY_AFTER_S_MAX = 5;
+/** What OpenSSL and Node call a certificate that they do not accept. */
+const CERTIFICATE_CODE =
+  /^(?:CERT_|ERR_TLS_CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF)|INVALID_(?:CA|PURPOSE)|HOSTNAME_MISMATCH)/;
 
 export interface ApiCallerDeps {
   transport?: HttpTransport;
@@ -91,12 +94,7 @@ export class ApiCaller {
     } catch (cause) {
       throw signal.aborted
         ? new ApiError({ code: 'timeout', status: null, detail: `${this.server} does not answer`, cause })
-        : new ApiError({
-            code: 'unreachable',
-            status: null,
-            detail: `Cannot reach ${this.server}: ${rootMessage(cause)}`,
-            cause,
-          });
+        : noAnswer(this.server, cause);
     }
     const body = text === '' ? undefined : tryParse(text);
     if (answer.status < 200 || answer.status > 299) throw problemOf(this.server, answer, body);
@@ -108,6 +106,17 @@ export class ApiCaller {
   }
 }
 
+function noAnswer(server: string, cause: unknown): ApiError {
+  const root = rootOf(cause);
+  const message = root instanceof Error ? root.message || root.name : String(root);
+  if (root instanceof Error && 'code' in root && CERTIFICATE_CODE.test(String(root.code))) {
+    // What Node adds behind the semicolon concerns whoever starts Node.
+    const detail = `The certificate of ${server} is not trusted: ${message.split(';')[0]}`;
+    return new ApiError({ code: 'server_untrusted', status: null, detail, cause });
+  }
+  return new ApiError({ code: 'unreachable', status: null, detail: `Cannot reach ${server}: ${message}`, cause });
+}
+
 /** Milliseconds to wait before the next try; null: do not try again. */
 function pauseMs(error: ApiError, tries: number): number | null {
   if (!error.retryable) return null;
@@ -115,9 +124,13 @@ function pauseMs(error: ApiError, tries: number): number | null {
   return error.retryAfterS <= RETRY_AFTER_S_MAX ? error.retryAfterS * 1000 : null;
 }
 
+/** Of every answer that a relay gives in place of a tunnel's target. */
+const RELAY_ERROR_HEADER = 'tunnox-error';
 const STANDARD_MEMBERS = ['type', 'title', 'status', 'detail', 'code', 'request_id', 'instance'];
 
 function problemOf(server: string, answer: HttpAnswer, body: unknown): ApiError {
+  // A relay's problem document is that of a name which visitors asked for: it says nothing about the call.
+  if (answer.headers.get(RELAY_ERROR_HEADER) !== null) return badAnswer(server, answer, undefined);
   if (typeof body !== 'object' || body === null || !('code' in body) || typeof body.code !== 'string') {
     return badAnswer(server, answer, undefined);
   }
@@ -134,10 +147,13 @@ function problemOf(server: string, answer: HttpAnswer, body: unknown): ApiError 
 }
 
 function badAnswer(server: string, answer: HttpAnswer, cause: unknown): ApiError {
+  const isRelay = answer.headers.get(RELAY_ERROR_HEADER) !== null;
   const detail =
     answer.status >= 500
       ? `${server} is not working at the moment (status ${answer.status})`
-      : `${server} does not answer like a Tunnox server (status ${answer.status}): check the address`;
+      : isRelay
+        ? `${server} is where visitors come to a relay, not the control plane's address`
+        : `${server} does not answer like a Tunnox server (status ${answer.status}): check the address`;
   return new ApiError({
     code: 'bad_answer',
     status: answer.status,
@@ -168,10 +184,8 @@ function tryParse(text: string): unknown {
 }
 
 /** `fetch failed` says nothing: its cause does. */
-function rootMessage(error: unknown): string {
+function rootOf(error: unknown): unknown {
   let deepest = error;
   while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
-  if (deepest instanceof AggregateError) deepest = deepest.errors[0];
-  if (!(deepest instanceof Error)) return String(deepest);
-  return deepest.message === '' ? deepest.name : deepest.message;
+  return deepest instanceof AggregateError ? deepest.errors[0] : deepest;
 }

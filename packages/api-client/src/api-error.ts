@@ -1,7 +1,8 @@
 export interface ApiErrorInit {
   /**
    * Stable code of the API (`subdomain_taken`), or what prevented its answer: `unreachable` (no connection, or it
-   * broke), `timeout` (no answer in time), `bad_answer` (a proxy's page, or another kind of server).
+   * broke), `server_untrusted` (its certificate is not accepted), `timeout` (no answer in time), `bad_answer` (a proxy's
+   * page, a relay, or another kind of server).
    */
   code: string;
   /** HTTP status; null without an answer. */

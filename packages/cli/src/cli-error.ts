@@ -1,5 +1,6 @@
 import { ApiError } from '@tunnox/api-client/api-error';
 import { exitCodeOf } from './exit-codes.ts';
+import { DEFAULT_SERVER } from './settings.ts';
 import { UsageError } from './usage-error.ts';
 
 /** An error as a person or a program gets to see it. */
@@ -49,6 +50,12 @@ function adviceFor(error: ApiError): string | null {
     case 'unreachable':
     case 'timeout':
       return 'Is the server running, and is the address right? See --server and TUNNOX_SERVER.';
+    case 'server_untrusted':
+      return "If a CA of your own has signed it, name the CA's certificate (PEM) by --ca-file or TUNNOX_CA_FILE.";
+    case 'bad_answer':
+      return `Name the control plane by --server or TUNNOX_SERVER: the one of a local \`npm start\` is ${DEFAULT_SERVER}.`;
+    case 'name_invalid':
+      return 'Choose another --subdomain or --domain.';
     case 'protocol_unsupported':
       return 'Update tunnox: npm install -g tunnox@latest';
     default:

@@ -3,7 +3,7 @@ export const EXIT = {
   /** Done, or stopped on request (Ctrl-C, SIGTERM). */
   ok: 0,
   error: 1,
-  /** The command line or the configuration file is wrong. */
+  /** The command line or the configuration file is wrong, or the name in it is not allowed. */
   usage: 2,
   /** Not logged in, or the credential is not accepted. */
   unauthenticated: 3,
@@ -18,6 +18,7 @@ export const EXIT = {
 
 const BY_CODE: Record<string, number> = {
   usage: EXIT.usage,
+  name_invalid: EXIT.usage,
   unauthenticated: EXIT.unauthenticated,
   login_required: EXIT.unauthenticated,
   subdomain_taken: EXIT.taken,
@@ -31,6 +32,7 @@ const BY_CODE: Record<string, number> = {
   unreachable: EXIT.unreachable,
   timeout: EXIT.unreachable,
   bad_answer: EXIT.unreachable,
+  server_untrusted: EXIT.unreachable,
   relay_unreachable: EXIT.unreachable,
   connection_lost: EXIT.unreachable,
 };
@@ -43,7 +45,7 @@ export function exitCodeOf(errorCode: string): number {
 export const EXIT_CODES_HELP = `Exit codes:
   0  done, or stopped on request (Ctrl-C, SIGTERM)
   1  error
-  2  wrong command line or configuration file
+  2  wrong command line or configuration file, or a name that is not allowed
   3  not logged in, or the credential is not accepted
   4  the name or port is taken
   5  a quota is used up

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { DevelopmentCa } from '@tunnox/certificates/development-ca';
 import { acceptTunnel } from '@tunnox/streams/answer-tunnel';
 import { freePort } from '@tunnox/testing/free-port';
 import { API_KEY, FakeServer } from './fake-server.ts';
@@ -148,6 +150,13 @@ test('tunnox http ends with 4 when the name is taken', async (t) => {
   assert.match(String(error['message']), /This is subdomain_taken\nChoose another --subdomain/);
   assert.equal(await running.exit, 4);
   assert.ok(server.calls.includes('POST /domains'));
+});
+
+test('tunnox http ends with 2 when the name is not allowed', async (t) => {
+  const { run } = await setUp(t);
+  const running = run('http', '3000', '--subdomain', 'admin');
+  assert.equal(await codeOf(running), 'name_invalid');
+  assert.equal(await running.exit, 2);
 });
 
 test('tunnox ends with 5 when there is no room for another client', async (t) => {
@@ -345,6 +354,46 @@ test('tunnox ends at once with 7 when the address is not that of a Tunnox server
   const running = command(t, ['http', '3000', '--json'], { ...env, TUNNOX_SERVER: url });
   assert.match(String((await running.event('error'))['message']), /does not answer like a Tunnox server/);
   assert.equal(await running.exit, 7);
+});
+
+test('tunnox ends at once with 7 at a relay, keeps its clients and names the usual control plane', async (t) => {
+  const { dir } = await setUp(t);
+  const relay = createServer((_request, response) => {
+    response.writeHead(404, { 'content-type': 'application/problem+json', 'tunnox-error': 'not_found' });
+    response.end(JSON.stringify({ code: 'not_found', title: 'No such name' }));
+  }).listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  t.after(() => relay.close());
+  const server = `http://127.0.0.1:${(relay.address() as AddressInfo).port}`;
+  const client = { server, owner: 'anonymous', client_id: 600_000_001, auth_code: 'code' };
+  const saved = JSON.stringify({ version: 1, logins: {}, clients: [client] });
+  await writeFile(join(dir, 'credentials.json'), saved);
+  const running = command(t, ['http', '3000', '--json', '--server', server], { TUNNOX_CONFIG_DIR: dir });
+  const { code, message } = await running.event('error');
+  assert.equal(code, 'bad_answer');
+  assert.match(String(message), /not the control plane's address\nName the control plane by --server .* http:\/\/127\.0\.0\.1:9000/);
+  assert.equal(await running.exit, 7);
+  assert.equal(await readFile(join(dir, 'credentials.json'), 'utf8'), saved);
+});
+
+test('tunnox ends at once with 7 when the certificate is not trusted, and names --ca-file', async (t) => {
+  const { env, dir } = await setUp(t);
+  const files = { certFile: join(dir, 'server.pem'), keyFile: join(dir, 'server-key.pem') };
+  await (await DevelopmentCa.loadOrCreate(dir)).ensureServerCertificate(files, ['127.0.0.1']);
+  const unrelated = await DevelopmentCa.loadOrCreate(join(dir, 'unrelated'));
+  const [cert, key] = [await readFile(files.certFile), await readFile(files.keyFile)];
+  const other = createHttpsServer({ cert, key }, (_request, response) => response.end('{}'));
+  other.listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  const url = `https://127.0.0.1:${(other.address() as AddressInfo).port}`;
+  for (const options of [[], ['--ca-file', unrelated.caFile]]) {
+    const running = command(t, ['http', '3000', '--json', '--server', url, ...options], env);
+    const { code, message } = await running.event('error');
+    assert.equal(code, 'server_untrusted');
+    assert.match(String(message), /^The certificate of https:\/\/127\.0\.0\.1:\d+ is not trusted: [^;]*\n.*--ca-file or TUNNOX_CA_FILE/);
+    assert.equal(await running.exit, 7);
+  }
 });
 
 test('tunnox without a terminal prints plain lines', async (t) => {

@@ -90,6 +90,7 @@ export class FakeServer {
 
   #createDomain(wish: CreateDomain): Answer {
     const name = wish.subdomain ?? `brave-otter-${1000 + this.domains.length}`;
+    if (name === 'admin') return problem(422, 'name_invalid');
     if (name === 'taken') return problem(409, 'subdomain_taken');
     const own = this.domains.find(({ subdomain }) => subdomain === name);
     if (own !== undefined) return problem(409, 'conflict', { domain_id: own.domain_id });

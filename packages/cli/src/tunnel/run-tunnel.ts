@@ -160,8 +160,9 @@ class TunnelRun {
   #onSetback(code: string, message: string): void {
     this.#lastSetback = { code, message };
     this.#readiness.setback(message);
-    // Something that is not a Tunnox server will not become one.
-    if (code === 'bad_answer' && this.#startTimer !== undefined && this.#agent.session === null) return this.#giveUp();
+    // Something that is not a Tunnox server, or that is not trusted, will not become one.
+    const isOther = code === 'bad_answer' || code === 'server_untrusted';
+    if (isOther && this.#startTimer !== undefined && this.#agent.session === null) return this.#giveUp();
     this.#print({ event: 'reconnecting', code, message });
   }
 
