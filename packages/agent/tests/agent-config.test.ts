@@ -304,7 +304,7 @@ test('Agent seeks its visiting connection as soon as it serves again, whatever i
   const back = new FakeRelay('node-001');
   t.after(() => back.kill());
   plane.relays = [await back.listen()];
-  for (let connected = false; !connected; ) {
+  for (let connected = false; !connected;) {
     const next = await events.next((each) => each.type === 'waiting' || each.type === 'connected');
     connected = next.type === 'connected';
     // Before the visiting side's own timer, which is a second of its own.

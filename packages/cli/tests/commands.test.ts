@@ -280,16 +280,62 @@ test('tunnox forward lets a local port lead elsewhere', async (t) => {
   ]);
 });
 
-test('tunnox forward ends with 4 when the local port is in use', async (t) => {
-  const { run } = await setUp(t);
-  const holder = createServer().listen(0, '127.0.0.1');
+async function holderOf(t: TestContext, port: number): Promise<number> {
+  const holder = createServer().listen(port, '127.0.0.1');
   await once(holder, 'listening');
   t.after(() => holder.close());
-  const { port } = holder.address() as AddressInfo;
-  const running = run('forward', '--to', '600000002', '--target', 'db:5432', '--local', String(port));
+  return (holder.address() as AddressInfo).port;
+}
+
+test('tunnox forward ends with 4 when the local port is in use, before it makes anything', async (t) => {
+  const { server, run } = await setUp(t);
+  const port = String(await holderOf(t, 0));
+  const running = run('forward', '--to', '600000002', '--target', 'db:5432', '--local', port);
   assert.equal(await codeOf(running), 'port_in_use');
   assert.equal(await running.exit, 4);
+  assert.deepEqual([server.calls, server.plane.sessions.all], [[], []]);
 });
+
+test('tunnox forward deletes the mapping that it made when the port is lost meanwhile, and no other', async (t) => {
+  const { server, run } = await setUp(t);
+  const forward = ['forward', '--to', '600000002', '--target', 'db:5432', '--local'];
+  const kept = run(...forward, String(await freePort()));
+  await kept.event('ready');
+  kept.stop();
+  await kept.exit;
+  const port = await freePort();
+  server.before = async (call) => {
+    if (call === 'POST /mappings') await holderOf(t, port);
+  };
+  const running = run(...forward, String(port));
+  assert.equal(await codeOf(running), 'port_in_use');
+  assert.equal(await running.exit, 4);
+  assert.ok(server.calls.includes('DELETE /mappings/1002'));
+  assert.deepEqual(
+    server.mappings.map(({ mapping_id }) => mapping_id),
+    [1001],
+  );
+});
+
+for (const args of [
+  ['http', '3000'],
+  ['login', '--api-key', API_KEY],
+]) {
+  test(`tunnox ${args[0]} ends with 2 when nothing can be written to the folder, before it asks the server`, async (t) => {
+    const { server, dir, env } = await setUp(t);
+    const file = join(dir, 'file');
+    await writeFile(file, '');
+    // In /proc a folder exists and none can be made in it; by Node's own recursion that takes for ever.
+    for (const folder of [...(process.platform === 'linux' ? ['/proc/tunnox'] : []), file, join(file, 'below')]) {
+      const running = command(t, [...args, '--json', '--config-dir', folder], env);
+      const { code, message } = await running.event('error');
+      assert.equal(code, 'usage');
+      assert.ok(String(message).includes(`'${folder}`) && String(message).includes('--config-dir'), String(message));
+      assert.equal(await running.exit, 2);
+    }
+    assert.deepEqual([server.calls, server.plane.sessions.all], [[], []]);
+  });
+}
 
 test('tunnox run does what the server says, and tells when that changes', async (t) => {
   const { server, dir, runAnonymous } = await setUp(t);
@@ -371,7 +417,10 @@ test('tunnox ends at once with 7 at a relay, keeps its clients and names the usu
   const running = command(t, ['http', '3000', '--json', '--server', server], { TUNNOX_CONFIG_DIR: dir });
   const { code, message } = await running.event('error');
   assert.equal(code, 'bad_answer');
-  assert.match(String(message), /not the control plane's address\nName the control plane by --server .* http:\/\/127\.0\.0\.1:9000/);
+  assert.match(
+    String(message),
+    /not the control plane's address\nName the control plane by --server .* http:\/\/127\.0\.0\.1:9000/,
+  );
   assert.equal(await running.exit, 7);
   assert.equal(await readFile(join(dir, 'credentials.json'), 'utf8'), saved);
 });
@@ -391,7 +440,10 @@ test('tunnox ends at once with 7 when the certificate is not trusted, and names 
     const running = command(t, ['http', '3000', '--json', '--server', url, ...options], env);
     const { code, message } = await running.event('error');
     assert.equal(code, 'server_untrusted');
-    assert.match(String(message), /^The certificate of https:\/\/127\.0\.0\.1:\d+ is not trusted: [^;]*\n.*--ca-file or TUNNOX_CA_FILE/);
+    assert.match(
+      String(message),
+      /^The certificate of https:\/\/127\.0\.0\.1:\d+ is not trusted: [^;]*\n.*--ca-file or TUNNOX_CA_FILE/,
+    );
     assert.equal(await running.exit, 7);
   }
 });

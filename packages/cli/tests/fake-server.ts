@@ -28,6 +28,8 @@ export class FakeServer {
   readonly mappings: Mapping[] = [];
   /** Method and path of every call of /api/v1. */
   readonly calls: string[] = [];
+  /** What happens before a call of /api/v1 is answered, `GET /me`. */
+  before: (call: string) => Promise<void> = () => Promise.resolve();
   url = '';
 
   static async start(t: TestContext): Promise<FakeServer> {
@@ -61,6 +63,7 @@ export class FakeServer {
     }
     const [path = ''] = url.replace('/api/v1', '').split('?');
     this.calls.push(`${method} ${path}`);
+    await this.before(`${method} ${path}`);
     return this.#manage(`${method} ${path}`, body === '' ? {} : JSON.parse(body), request.headers.authorization);
   }
 
@@ -73,6 +76,12 @@ export class FakeServer {
     if (call === 'GET /clients') return ok({ clients: [], ...PAGE });
     if (call === 'GET /domains') return ok({ domains: this.domains, ...PAGE });
     if (call === 'GET /mappings') return ok({ mappings: this.mappings, ...PAGE });
+    const deleted = this.mappings.findIndex(({ mapping_id }) => call === `DELETE /mappings/${mapping_id}`);
+    if (deleted >= 0) {
+      this.mappings.splice(deleted, 1);
+      this.#bind();
+      return { status: 204 };
+    }
     const changed = this.mappings.find(({ mapping_id }) => call === `PUT /mappings/${mapping_id}`);
     if (changed !== undefined) {
       Object.assign(changed, body);

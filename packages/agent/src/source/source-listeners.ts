@@ -1,6 +1,7 @@
 import type { ConfigProblem } from '@tunnox/protocol/control-message';
 import type { Clock } from '../clock.ts';
 import type { SourceBinding } from '../config/binding-table.ts';
+import { portProblem } from './port-problem.ts';
 import { SourceListener, type SourceListenerDeps } from './source-listener.ts';
 
 /** A port that somebody else holds is tried again. */
@@ -85,24 +86,11 @@ export class SourceListeners {
       await listener.listen(this.#host);
       this.#listeners.set(key, listener);
     } catch (error) {
-      this.#problems.set(key, problemOf(binding, this.#host, error));
+      this.#problems.set(key, { binding_id, ...portProblem(this.#host, port, error) });
     }
   }
 }
 
 function keyOf(binding: SourceBinding): string {
   return `${binding.binding_id} ${binding.local_port}`;
-}
-
-function problemOf(binding: SourceBinding, host: string, error: unknown): ConfigProblem {
-  const { binding_id, local_port: port } = binding;
-  const { code, message } = error as NodeJS.ErrnoException;
-  switch (code) {
-    case 'EADDRINUSE':
-      return { binding_id, code: 'port_in_use', message: `Another program uses port ${port} of ${host}` };
-    case 'EACCES':
-      return { binding_id, code: 'port_not_permitted', message: `This system lets only root open port ${port}` };
-    default:
-      return { binding_id, code: 'port_failed', message: `Cannot open port ${port} of ${host}: ${message}` };
-  }
 }

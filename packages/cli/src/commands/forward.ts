@@ -1,5 +1,6 @@
 import { CliError } from '../cli-error.ts';
 import type { Io } from '../io.ts';
+import { checkLocalPort } from '../local-port.ts';
 import { type GlobalOptions, resolveSettings } from '../settings.ts';
 import { parseTcpTarget } from '../target.ts';
 import { ensureForward } from '../tunnel/ensure-mapping.ts';
@@ -25,6 +26,7 @@ export async function forward(options: ForwardOptions, io: Io): Promise<number> 
       'Forwarding between your clients needs an account. Log in first: tunnox login',
     );
   }
+  await checkLocalPort(options.bind, options.local);
   const client = await openAgentClient(settings);
   try {
     return await runTunnel(

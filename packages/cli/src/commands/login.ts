@@ -15,6 +15,7 @@ export async function login(options: GlobalOptions, io: Io): Promise<number> {
   const given = options.apiKey ?? io.env['TUNNOX_API_KEY'];
   const apiKey = given ?? (await promptSecret(`API key for ${server}: `, io));
   if (apiKey === '') throw new UsageError('No API key was given');
+  await credentials.prepare();
   const { caller } = await openServer(settings);
   const { role, user } = await new ManagementApi(caller, apiKey).me(io.signal);
   if (role !== 'user' || user === null) {

@@ -1,8 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makeFolder } from './make-folder.ts';
 import { isRunning, processStart } from './process-start.ts';
 
 /** Two processes that claim at one moment both step back, and come again after a random pause. */
@@ -24,7 +25,7 @@ export interface Claim {
  * @returns null when another process has it.
  */
 export async function claim(dir: string, name: string): Promise<Claim | null> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   const file = `${name}.${process.pid}.${(await processStart(process.pid)) ?? 'unknown'}`;
   const path = join(dir, file);
   for (let tries = 0; tries < TRIES; tries += 1) {

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, chmod, constants, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { UsageError } from '../usage-error.ts';
 import { claimWithin } from './claim.ts';
+import { makeFolder } from './make-folder.ts';
 
 const FILE_NAME = 'credentials.json';
 /** Writers hold the file for milliseconds. */
@@ -44,7 +46,7 @@ export class CredentialFile {
     return join(this.dir, 'locks');
   }
 
-  /** @throws {Error} when the file is damaged: it is never overwritten then. */
+  /** @throws {UsageError} when it cannot be read; {Error} when it is damaged: it is never overwritten then. */
   async read(): Promise<Credentials> {
     let text: string;
     try {
@@ -52,7 +54,7 @@ export class CredentialFile {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT')
         return { version: 1, logins: {}, unnamed_domains: {}, clients: [] };
-      throw error;
+      throw unusable('read', this.path, error);
     }
     try {
       return credentialsSchema.parse(JSON.parse(text));
@@ -61,10 +63,24 @@ export class CredentialFile {
     }
   }
 
+  /**
+   * Makes the folder ready for `update()` and for claims: before the server gives out a code that could not be kept.
+   *
+   * @throws {UsageError} when it cannot be written
+   */
+  async prepare(): Promise<void> {
+    try {
+      await makeFolder(this.locksDir);
+      await chmod(this.dir, 0o700);
+      for (const dir of [this.dir, this.locksDir]) await access(dir, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw unusable('write to the folder', this.dir, error);
+    }
+  }
+
   /** Changes the file: `change` gets what stands in it now and edits that. */
   async update(change: (credentials: Credentials) => void): Promise<void> {
-    await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    await chmod(this.dir, 0o700);
+    await this.prepare();
     const lock = await claimWithin(this.locksDir, 'credentials', LOCK_TIMEOUT_MS);
     if (lock === null) throw new Error(`Cannot write '${this.path}': another tunnox process holds it`);
     try {
@@ -75,6 +91,14 @@ export class CredentialFile {
       lock.release();
     }
   }
+}
+
+function unusable(verb: string, path: string, cause: unknown): UsageError {
+  return new UsageError(
+    `Cannot ${verb} '${path}', where credentials are kept: ${(cause as Error).message}\n` +
+      'Name another folder by --config-dir or TUNNOX_CONFIG_DIR, or change who may write there.',
+    { cause },
+  );
 }
 
 async function replace(path: string, text: string): Promise<void> {

@@ -31,6 +31,7 @@ export class SavedClient implements CredentialKeeper {
 
   static async take(file: CredentialFile, options: SavedClientOptions): Promise<SavedClient> {
     const taken = new SavedClient(file, options);
+    await file.prepare();
     const { clients } = await file.read();
     for (const saved of clients) {
       if (saved.server !== options.server || saved.owner !== taken.#owner) continue;

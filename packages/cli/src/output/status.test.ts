@@ -38,7 +38,8 @@ test('statusLines() shows where the tunnel leads and how it stands', () => {
 });
 
 test('statusLines() says when it is tried next, unless that is at once', () => {
-  const shown = (nextTryMs: number | null) => statusLines({ ...status, state: 'reconnecting', nextTryMs }, 100, plain)[2];
+  const shown = (nextTryMs: number | null) =>
+    statusLines({ ...status, state: 'reconnecting', nextTryMs }, 100, plain)[2];
   assert.equal(shown(11_200), 'Status       reconnecting, next try in 12 s');
   for (const nextTryMs of [2000, 0, null]) assert.equal(shown(nextTryMs), 'Status       reconnecting');
 });

@@ -3,6 +3,9 @@ import type { Mapping } from '@tunnox/domain/api/mappings';
 import { formatHostPort, type TargetAddress } from '../target.ts';
 import type { Tunnel } from './tunnel.ts';
 
+/** A command that has failed does not wait for longer. */
+const UNDO_TIMEOUT_MS = 5_000;
+
 /**
  * Makes a public TCP port lead to this client's target. A port that is named is taken over when this client has it;
  * without one it is the port that leads to the target already, or a new one.
@@ -78,6 +81,9 @@ export async function ensureForward(
     urls: [],
     target: `${formatHostPort(target.host, target.port)} behind client ${toClientId}`,
     localPort,
+    ...(known === undefined
+      ? { undo: () => api.deleteMapping(mapping.mapping_id, AbortSignal.timeout(UNDO_TIMEOUT_MS)) }
+      : {}),
   };
 }
 

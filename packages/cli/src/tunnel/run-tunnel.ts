@@ -16,7 +16,7 @@ import { openServer, type Server } from '../server/open-server.ts';
 import type { Settings } from '../settings.ts';
 import { CLI_VERSION } from '../version.ts';
 import { Readiness } from './readiness.ts';
-import type { EnsureTunnel } from './tunnel.ts';
+import type { EnsureTunnel, Tunnel } from './tunnel.ts';
 
 /** A person waits this long for a server that is away; `run` waits for ever. */
 const START_TIMEOUT_MS = 15_000;
@@ -52,6 +52,8 @@ class TunnelRun {
   #lastSetback: { code: string; message: string } | null = null;
   #failure: CliError | null = null;
   #ensuring = false;
+  #undo: Tunnel['undo'];
+  #undone: Promise<void> | undefined;
   #startTimer: NodeJS.Timeout | undefined;
 
   constructor(plan: TunnelPlan, io: Io, server: Server) {
@@ -88,12 +90,15 @@ class TunnelRun {
     this.#flushWarnings();
     if (this.#plan.ensure !== null) this.#startTimer = setTimeout(() => this.#giveUp(), START_TIMEOUT_MS);
     if (signal.aborted) stop();
-    const ending = await this.#agent.run();
-    clearTimeout(this.#startTimer);
-    signal.removeEventListener('abort', stop);
-    const exitCode = this.#conclude(ending);
-    await this.#printer.close();
-    return exitCode;
+    try {
+      const ending = await this.#agent.run();
+      await this.#undone;
+      return this.#conclude(ending);
+    } finally {
+      clearTimeout(this.#startTimer);
+      signal.removeEventListener('abort', stop);
+      await this.#printer.close();
+    }
   }
 
   #on(event: AgentEvent): void {
@@ -174,6 +179,7 @@ class TunnelRun {
     try {
       const api = new ManagementApi(this.#server.caller, settings.apiKey ?? session.access_token);
       const tunnel = await ensure(api, session.client_id);
+      this.#undo = tunnel.undo;
       // Before the tunnel counts: the agent may have had it already, with another target.
       await this.#agent.refreshConfig();
       this.#readiness.tunnel(tunnel);
@@ -185,12 +191,20 @@ class TunnelRun {
 
   #tellReady(): void {
     const blocked = this.#readiness.blockedBy;
-    if (blocked !== null) return this.#fail(new CliError(blocked.code, blocked.message));
+    if (blocked !== null) {
+      this.#undone ??= this.#undo?.().catch((error: unknown) => this.#tellNotUndone(error));
+      return this.#fail(new CliError(blocked.code, blocked.message));
+    }
     const ready = this.#readiness.becomesReady();
     if (ready === null) return;
     clearTimeout(this.#startTimer);
     this.#startTimer = undefined;
     this.#print(ready);
+  }
+
+  #tellNotUndone(error: unknown): void {
+    const { code, message } = toCliError(error);
+    this.#problem(code, `What this command has made is still at the server: ${message}`, undefined);
   }
 
   #giveUp(): void {

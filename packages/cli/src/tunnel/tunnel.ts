@@ -11,6 +11,8 @@ export interface Tunnel {
   target: string;
   /** Set when this agent listens at a port of this machine. */
   localPort?: number;
+  /** Takes back what was made for it at the server; absent when it stood there before. @throws {ApiError} */
+  undo?: () => Promise<void>;
 }
 
 /** Makes sure that a tunnel stands at the server. */
