@@ -41,6 +41,8 @@ export class Visitor {
   readonly #open = new Set<Link>();
   #waiting = new Set<() => void>();
   #wake: (() => void) | null = null;
+  /** The next pause is left out. */
+  #hurried = false;
 
   /** @param onChange Called when the connection comes or goes. */
   constructor(deps: VisitorDeps, onChange: () => void) {
@@ -75,7 +77,9 @@ export class Visitor {
 
   /** Something says that a connection may succeed now. */
   tryNow(): void {
-    this.#wake?.();
+    if (this.#wake !== null) this.#wake();
+    // The round that runs may have begun too early.
+    else if (this.#link === null) this.#hurried = true;
   }
 
   /**
@@ -146,6 +150,8 @@ export class Visitor {
           attempt += 1;
           if (outcome.kind === 'refused') {
             identity.rejectTicket(ticket);
+            // The new ticket takes longer than no pause at all.
+            this.#hurried = false;
             this.#deps.renew();
           }
         }
@@ -160,6 +166,7 @@ export class Visitor {
   #use(link: Link, avoid: Set<string>, signal: AbortSignal): Promise<void> {
     const previous = this.#link;
     this.#link = link;
+    this.#hurried = false;
     this.#open.add(link);
     void link.gone.then(() => this.#open.delete(link));
     avoid.clear();
@@ -185,6 +192,10 @@ export class Visitor {
   }
 
   #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#hurried) {
+      this.#hurried = false;
+      return Promise.resolve();
+    }
     return new Promise((resolve) => {
       const settle = (): void => {
         timer.cancel();
