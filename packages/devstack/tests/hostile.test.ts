@@ -14,6 +14,9 @@ import { createTenant } from './support/tenant.ts';
 import { visit } from './support/visit.ts';
 
 const SILENT = 10_000;
+const ROUNDS_MAX = 6;
+/** Half of what 10 000 silent connections cost, at the least that was measured for one. */
+const LEAK_BYTES = 14 * 1024 * 1024;
 const UNKNOWN_NAMES = 100_000;
 const SCANNERS = 8;
 const SCAN_TIMEOUT_MS = 600_000;
@@ -75,12 +78,19 @@ inMode('hostile input', { env: { TUNNOX_DEMO: 'off', TUNNOX_RESTART: 'off' } }, 
       );
       await servesOthers();
     };
-    // What the first round needs at once is kept by the allocator; what a second round adds would be a leak.
-    await round();
-    const after = residentBytes(relay().pid);
-    await round();
-    const grown = residentBytes(relay().pid) - after;
-    assert.ok(grown < MEMORY_GROWTH_MAX, `grew by ${grown} bytes`);
+    // What a round needs at once is given back late, so the first ones may still grow; a leak of this many connections
+    // would show in every round.
+    let highest = 0;
+    const growths: number[] = [];
+    for (let rounds = 0; rounds < ROUNDS_MAX; rounds += 1) {
+      await round();
+      const now = residentBytes(relay().pid);
+      const grown = now - highest;
+      highest = Math.max(highest, now);
+      if (grown < LEAK_BYTES) return;
+      growths.push(grown);
+    }
+    assert.fail(`it grew in every round, by ${growths.join(', ')} bytes`);
   });
 
   it('a scan of 100 000 unknown host names: 404 or 503 for each, no Durable Object for any', async () => {
