@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
+import { needs } from '@tunnox/testing/needs';
 import { DevelopmentCa, localServerNames } from './development-ca.ts';
 
 const DAY_MS = 86_400_000;
@@ -43,22 +44,26 @@ test('DevelopmentCa.loadOrCreate() signs an ending authority again with the same
   assert.deepEqual(b.publicKey.export({ format: 'jwk' }), a.publicKey.export({ format: 'jwk' }));
 });
 
-test('DevelopmentCa.ensureServerCertificate() writes a chain that openssl verifies strictly for every name', async (t) => {
-  // Real time: openssl compares with its own clock.
-  now = new Date();
-  const ca = await load();
-  assert.equal(await ca.ensureServerCertificate(files, NAMES), true);
-  const certificate = new X509Certificate(await readFile(files.certFile));
-  for (const name of ['demo.tunnox.localhost', 'tunnox.localhost', 'localhost']) assert.ok(certificate.checkHost(name));
-  for (const address of ['127.0.0.1', '::1']) assert.ok(certificate.checkIP(address));
-  assert.equal(certificate.checkHost('a.b.tunnox.localhost'), undefined);
-  assert.equal((await stat(files.keyFile)).mode & 0o777, 0o600);
-  const verified = await run('openssl', ['verify', '-x509_strict', '-CAfile', ca.caFile, files.certFile]);
-  if (verified === null) return t.skip('openssl is not installed');
-  assert.match(verified, /: OK/);
-});
+test(
+  'DevelopmentCa.ensureServerCertificate() writes a chain that openssl verifies strictly for every name',
+  { skip: needs('openssl') },
+  async () => {
+    // Real time: openssl compares with its own clock.
+    now = new Date();
+    const ca = await load();
+    assert.equal(await ca.ensureServerCertificate(files, NAMES), true);
+    const certificate = new X509Certificate(await readFile(files.certFile));
+    for (const name of ['demo.tunnox.localhost', 'tunnox.localhost', 'localhost'])
+      assert.ok(certificate.checkHost(name));
+    for (const address of ['127.0.0.1', '::1']) assert.ok(certificate.checkIP(address));
+    assert.equal(certificate.checkHost('a.b.tunnox.localhost'), undefined);
+    assert.equal((await stat(files.keyFile)).mode & 0o777, 0o600);
+    const verified = await run('openssl', ['verify', '-x509_strict', '-CAfile', ca.caFile, files.certFile]);
+    assert.match(verified, /: OK/);
+  },
+);
 
-test('DevelopmentCa.ensureServerCertificate() is good for curl --cacert', async (t) => {
+test('DevelopmentCa.ensureServerCertificate() is good for curl --cacert', { skip: needs('curl') }, async () => {
   now = new Date();
   const ca = await load();
   await ca.ensureServerCertificate(files, NAMES);
@@ -72,7 +77,6 @@ test('DevelopmentCa.ensureServerCertificate() is good for curl --cacert', async 
     const url = `https://demo.tunnox.localhost:${address.port}/`;
     const resolve = `demo.tunnox.localhost:${address.port}:127.0.0.1`;
     const body = await run('curl', ['-sS', '--noproxy', '*', '--cacert', ca.caFile, '--resolve', resolve, url]);
-    if (body === null) return t.skip('curl is not installed');
     assert.equal(body, 'hello');
   } finally {
     server.closeAllConnections();
@@ -108,11 +112,6 @@ test('DevelopmentCa.ensureServerCertificate() renews for other names, another au
 });
 
 /** Standard output of a command; null when it is not installed. */
-async function run(command: string, args: string[]): Promise<string | null> {
-  try {
-    return (await promisify(execFile)(command, args, { timeout: 10_000 })).stdout;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+async function run(command: string, args: string[]): Promise<string> {
+  return (await promisify(execFile)(command, args, { timeout: 10_000 })).stdout;
 }

@@ -7,6 +7,7 @@ const DEBIAN_PACKAGES = {
   ip: 'iproute2',
   iptables: 'iptables',
   nc: 'netcat-openbsd',
+  openssl: 'openssl',
   psql: 'postgresql-client',
   'redis-server': 'redis-server',
   ssh: 'openssh-client',
