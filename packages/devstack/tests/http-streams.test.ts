@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { startAgent, type AgentProcess } from '@tunnox/testing/agent';
-import { inMode } from './support/modes.ts';
+import { inBothModes } from './support/modes.ts';
 import { hashOfPattern, patternOf } from './support/pattern.ts';
 import { residentBytes } from './support/resident-bytes.ts';
 import { startTargetService, type TargetService } from './support/target-service.ts';
@@ -17,7 +17,7 @@ import { open, visit } from './support/visit.ts';
 const BODY_BYTES = 100 * 1024 * 1024;
 const GROWTH_BYTES_MAX = 32 * 1024 * 1024;
 
-inMode('HTTP through a relay', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
+inBothModes('HTTP through a relay', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
   const services: TargetService[] = [];
   const agents: AgentProcess[] = [];
 

@@ -9,12 +9,12 @@ import { freePort } from '@tunnox/testing/free-port';
 import { startRedis } from '@tunnox/testing/redis-fixture';
 import { run } from './support/lines.ts';
 import { managedClient } from './support/managed-client.ts';
-import { inMode } from './support/modes.ts';
+import { inBothModes } from './support/modes.ts';
 import { startSshServer } from './support/ssh-server.ts';
 import { api, callApi, createTenant, type Tenant } from './support/tenant.ts';
 import { eventually } from './support/eventually.ts';
 
-inMode('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, false, (context) => {
+inBothModes('TCP tunnels', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
   let tenant: Tenant;
   before(async () => {
     tenant = await createTenant(context.platform.stack);
