@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
-import { check, index, integer, pgSequence, pgTable, text } from 'drizzle-orm/pg-core';
+import { check, index, integer, jsonb, pgSequence, pgTable, text } from 'drizzle-orm/pg-core';
 import { instant, int53, oneOf } from './columns.ts';
+import { namespaces } from './namespaces.ts';
 import { users } from './users.ts';
 
 export const CLIENT_TYPES = ['managed', 'anonymous'] as const;
@@ -17,6 +18,8 @@ export const clients = pgTable(
       .default(sql`nextval('client_id_seq')`),
     /** null: anonymous. */
     userId: int53().references(() => users.userId),
+    /** Team that shares it; null: only its user's. */
+    namespaceId: int53().references(() => namespaces.namespaceId),
     type: text({ enum: CLIENT_TYPES }).notNull(),
     /** SHA-256 of the authentication code, lower-case hex. */
     authCodeHash: text().notNull(),
@@ -28,17 +31,28 @@ export const clients = pgTable(
     /** Rises with every change of what the agent or its relay must know. */
     configVersion: int53().notNull().default(0),
     configAppliedVersion: int53().notNull().default(0),
+    /** What the agent could not do of its configuration: `[{binding_id, code, message}]`. */
+    configProblems: jsonb().notNull().default([]),
     lastSeenAt: instant(),
+    /** Seconds for which its agent was attached, in sessions that have ended. */
+    onlineSeconds: int53().notNull().default(0),
+    /** Set by operators; its owner cannot switch it on again. */
+    suspendedAt: instant(),
+    suspendedReason: text(),
     claimedBy: int53().references(() => users.userId),
     /** Managed client that this anonymous one became. */
     upgradedTo: int53(),
+    /** Encrypted code of the managed client that it became, for its agent; gone once that has used it. */
+    handoverEncrypted: text(),
     /** Anonymous clients end. */
     expiresAt: instant(),
+    rowVersion: int53().notNull().default(1),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
   },
   (t) => [
     index('clients_user').on(t.userId, t.clientId),
+    index('clients_namespace').on(t.namespaceId, t.clientId),
     index('clients_expires_at').on(t.expiresAt),
     check('clients_type_known', oneOf(t.type, CLIENT_TYPES)),
     check('clients_lifecycle_known', oneOf(t.lifecycle, CLIENT_LIFECYCLES)),

@@ -1,7 +1,18 @@
 import { sql } from 'drizzle-orm';
-import { boolean, check, index, integer, pgSequence, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  boolean,
+  check,
+  index,
+  integer,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import { clients } from './clients.ts';
 import { instant, int53, isPort, oneOf } from './columns.ts';
+import { namespaces } from './namespaces.ts';
 import { users } from './users.ts';
 
 export const MAPPING_PROTOCOLS = ['tcp', 'udp', 'http', 'socks5'] as const;
@@ -32,6 +43,8 @@ export const portMappings = pgTable(
       .default(sql`nextval('mapping_id_seq')`),
     /** null: an anonymous client's. */
     userId: int53().references(() => users.userId),
+    /** Team that shares it, always that of its clients; null: only its user's. */
+    namespaceId: int53().references(() => namespaces.namespaceId),
     name: text().notNull().default(''),
     /** null: public. */
     sourceClientId: int53().references(() => clients.clientId),
@@ -61,6 +74,10 @@ export const portMappings = pgTable(
     totalBytesOut: int53().notNull().default(0),
     totalConnections: int53().notNull().default(0),
     lastActiveAt: instant(),
+    /** Routes end with their time, … */
+    expiresAt: instant(),
+    /** … or when the agent that serves them is detached. */
+    endsWithClient: boolean().notNull().default(false),
     rowVersion: rowVersion(),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
@@ -68,7 +85,9 @@ export const portMappings = pgTable(
   (t) => [
     uniqueIndex('port_mappings_public_port').on(t.relayGroup, t.protocol, t.remotePort),
     index('port_mappings_user').on(t.userId, t.mappingId),
+    index('port_mappings_namespace').on(t.namespaceId, t.mappingId),
     index('port_mappings_source').on(t.sourceClientId),
+    index('port_mappings_expires_at').on(t.expiresAt),
     check('port_mappings_protocol_known', oneOf(t.protocol, MAPPING_PROTOCOLS)),
     check('port_mappings_carrier_known', oneOf(t.carrier, CARRIERS)),
     check('port_mappings_local_port', isPort(t.localPort)),
@@ -94,6 +113,8 @@ export const httpDomainMappings = pgTable(
     id: int53().primaryKey().generatedAlwaysAsIdentity(),
     /** null: an anonymous client's. */
     userId: int53().references(() => users.userId),
+    /** Team that shares it, always that of its clients; null: only its user's. */
+    namespaceId: int53().references(() => namespaces.namespaceId),
     /** Lower-case ASCII. */
     fullDomain: text().notNull(),
     /** Both null for a custom domain. */
@@ -102,6 +123,10 @@ export const httpDomainMappings = pgTable(
     verificationState: text({ enum: VERIFICATION_STATES }).notNull(),
     /** Value of the TXT record that proves a custom domain; null for a name under a base domain. */
     proofToken: text(),
+    verifiedAt: instant(),
+    /** When a custom domain's proof was looked for last, and since when it is missing at a verified one. */
+    proofCheckedAt: instant(),
+    proofMissingSince: instant(),
     targetScheme: text({ enum: TARGET_SCHEMES }).notNull().default('http'),
     targetHost: text().notNull(),
     targetPort: integer().notNull(),
@@ -121,7 +146,10 @@ export const httpDomainMappings = pgTable(
     totalBytesOut: int53().notNull().default(0),
     totalConnections: int53().notNull().default(0),
     lastActiveAt: instant(),
+    /** Ends with its anonymous client, or as a route with its time, … */
     expiresAt: instant(),
+    /** … or when the agent that serves it is detached. */
+    endsWithClient: boolean().notNull().default(false),
     rowVersion: rowVersion(),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
@@ -133,7 +161,11 @@ export const httpDomainMappings = pgTable(
       .where(sql`${t.verificationState} = 'verified'`),
     uniqueIndex('http_domain_mappings_claim').on(t.fullDomain, t.userId),
     index('http_domain_mappings_user').on(t.userId, t.id),
+    index('http_domain_mappings_namespace').on(t.namespaceId, t.id),
     index('http_domain_mappings_expires_at').on(t.expiresAt),
+    index('http_domain_mappings_proofs')
+      .on(t.proofCheckedAt)
+      .where(sql`${t.proofToken} is not null`),
     check('http_domain_mappings_verification_known', oneOf(t.verificationState, VERIFICATION_STATES)),
     check('http_domain_mappings_scheme_known', oneOf(t.targetScheme, TARGET_SCHEMES)),
     check('http_domain_mappings_tls_known', oneOf(t.tlsMode, TLS_MODES)),
@@ -170,10 +202,31 @@ export const endpointUpstreams = pgTable(
 );
 
 /** Names that nobody may take (`user_id` null), or only one user may take again, until `until` (null: for ever). */
-export const reservedNames = pgTable('reserved_names', {
-  /** A label (reserved under every base domain) or a full host name. */
-  name: text().primaryKey(),
-  reason: text().notNull(),
-  userId: int53().references(() => users.userId),
-  until: instant(),
-});
+export const reservedNames = pgTable(
+  'reserved_names',
+  {
+    /** A label (reserved under every base domain) or a full host name. */
+    name: text().primaryKey(),
+    reason: text().notNull(),
+    userId: int53().references(() => users.userId),
+    until: instant(),
+  },
+  (t) => [index('reserved_names_until').on(t.until)],
+);
+
+/** Which bindings of a client changed with which version of its configuration: what an agent that comes back has missed. */
+export const clientConfigChanges = pgTable(
+  'client_config_changes',
+  {
+    clientId: int53()
+      .notNull()
+      .references(() => clients.clientId, { onDelete: 'cascade' }),
+    configVersion: int53().notNull(),
+    bindingId: text().notNull(),
+    createdAt: instant().notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.clientId, t.configVersion, t.bindingId] }),
+    index('client_config_changes_created_at').on(t.createdAt),
+  ],
+);

@@ -4,7 +4,8 @@ import { instant, int53, isPort, oneOf } from './columns.ts';
 
 export const NODE_TYPES = ['relay', 'center', 'edge'] as const;
 export const NODE_STATUSES = ['starting', 'online', 'draining', 'offline'] as const;
-export const SIGNING_KEY_PURPOSES = ['ticket', 'access', 'relay'] as const;
+export const SIGNING_KEY_PURPOSES = ['ticket', 'access', 'relay', 'session'] as const;
+export const SIGNING_ALGORITHMS = ['ES256', 'RS256', 'HS256'] as const;
 export const SIGNING_KEY_STATES = ['active', 'retired'] as const;
 
 /** Relays as the management API shows them; their leases belong to the Durable Objects. */
@@ -81,7 +82,9 @@ export const signingKeys = pgTable(
   {
     kid: text().primaryKey(),
     purpose: text({ enum: SIGNING_KEY_PURPOSES }).notNull(),
-    publicJwk: jsonb().notNull(),
+    algorithm: text({ enum: SIGNING_ALGORITHMS }).notNull().default('ES256'),
+    /** null: HS256, whose one key is secret. */
+    publicJwk: jsonb(),
     privateKeyEncrypted: text().notNull(),
     state: text({ enum: SIGNING_KEY_STATES }).notNull().default('active'),
     createdAt: instant().notNull().defaultNow(),
@@ -92,6 +95,8 @@ export const signingKeys = pgTable(
     uniqueIndex('signing_keys_active')
       .on(t.purpose)
       .where(sql`${t.state} = 'active'`),
+    check('signing_keys_algorithm_known', oneOf(t.algorithm, SIGNING_ALGORITHMS)),
+    check('signing_keys_public', sql`(${t.algorithm} = 'HS256') = (${t.publicJwk} is null)`),
     check('signing_keys_purpose_known', oneOf(t.purpose, SIGNING_KEY_PURPOSES)),
     check('signing_keys_state_known', oneOf(t.state, SIGNING_KEY_STATES)),
   ],

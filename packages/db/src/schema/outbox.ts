@@ -93,6 +93,7 @@ export const auditLog = pgTable(
   },
   (t) => [
     index('audit_log_user').on(t.userId, t.id),
+    index('audit_log_at').on(t.at),
     index('audit_log_object').on(t.objectType, t.objectId, t.id),
     check('audit_log_actor_known', oneOf(t.actorType, ACTOR_TYPES)),
   ],

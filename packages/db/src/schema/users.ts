@@ -4,7 +4,13 @@ import { instant, int53, oneOf } from './columns.ts';
 import { plans } from './plans.ts';
 
 export const USER_STATUSES = ['active', 'disabled', 'deleted'] as const;
-export const API_KEY_SCOPES = ['read', 'write'] as const;
+/** What API keys may be limited to; `read` and `write` alone mean all of them. */
+export const API_AREAS = ['account', 'clients', 'mappings', 'domains', 'namespaces', 'stats'] as const;
+export const API_KEY_SCOPES = [
+  'read',
+  'write',
+  ...API_AREAS.flatMap((area) => [`${area}:read`, `${area}:write`] as const),
+] as const;
 
 export const userIdSequence = pgSequence('user_id_seq', { startWith: 100_000_001 });
 
@@ -22,6 +28,7 @@ export const users = pgTable(
       .notNull()
       .default('free')
       .references(() => plans.name),
+    rowVersion: int53().notNull().default(1),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
     lastLoginAt: instant(),
@@ -113,6 +120,9 @@ export const apiKeys = pgTable(
   },
   (t) => [
     index('api_keys_user').on(t.userId, t.id),
-    check('api_keys_scopes_known', sql`${t.scopes} <@ array['read', 'write']`),
+    check(
+      'api_keys_scopes_known',
+      sql`${t.scopes} <@ array[${sql.raw(API_KEY_SCOPES.map((scope) => `'${scope}'`).join(', '))}]`,
+    ),
   ],
 );
