@@ -6,6 +6,7 @@ import { authenticate } from './api/middleware/authenticate.ts';
 import { allowHosts, limitBody, requireJson } from './api/middleware/guard.ts';
 import { idempotency } from './api/middleware/idempotency.ts';
 import { logRequests } from './api/middleware/request-log.ts';
+import { completeDocument } from './api/openapi-document.ts';
 import { toProblemResponse } from './api/problem.ts';
 import { clientsRoutes } from './api/routes/clients/clients.ts';
 import { domainsRoutes } from './api/routes/domains/domains.ts';
@@ -87,13 +88,19 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
     scheme: 'bearer',
     description: 'The operator key, an API key (`tnx_live_…`), or an access token',
   });
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Tunnox', version: '1', description: 'Management API of the Tunnox control plane' },
-    // Wherever the document came from.
-    servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
-  });
+  app.get('/openapi.json', (c) =>
+    c.json(
+      completeDocument(
+        app.getOpenAPI31Document({
+          openapi: '3.1.0',
+          info: { title: 'Tunnox', version: '1', description: 'Management API of the Tunnox control plane' },
+          // Wherever the document came from.
+          servers: [{ url: '/' }],
+          security: [{ bearer: [] }],
+        }),
+      ),
+    ),
+  );
   return app;
 }
 

@@ -23,8 +23,8 @@ const createClient = createRoute({
   path: '/clients',
   tags: ['clients'],
   summary: 'Make a client; its authentication code is shown once',
-  request: { body: body(createClientSchema) },
-  responses: { 201: json(createdClientSchema, 'The client'), ...problems },
+  request: { body: body(createClientSchema, { client_name: 'laptop', client_desc: 'Under the desk' }) },
+  responses: { 201: json(createdClientSchema, 'The client'), ...problems('not_found', 'quota_exceeded') },
 });
 
 const listClients = createRoute({
@@ -34,7 +34,7 @@ const listClients = createRoute({
   tags: ['clients'],
   summary: 'List clients',
   request: { query: filters.extend({ user_id: idSchema.optional() }) },
-  responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids'), ...problems },
+  responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids') },
 });
 
 const listUserClients = createRoute({
@@ -44,7 +44,7 @@ const listUserClients = createRoute({
   tags: ['clients'],
   summary: 'List the clients of a user',
   request: { params: z.object({ user_id: idSchema }), query: filters },
-  responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids'), ...problems },
+  responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids'), ...problems('not_found') },
 });
 
 const getClient = createRoute({
@@ -54,7 +54,7 @@ const getClient = createRoute({
   tags: ['clients'],
   summary: 'Read a client',
   request: { params },
-  responses: { 200: json(clientSchema, 'The client'), ...problems },
+  responses: { 200: json(clientSchema, 'The client'), ...problems('not_found') },
 });
 
 const updateClient = createRoute({
@@ -63,8 +63,8 @@ const updateClient = createRoute({
   path: '/clients/{client_id}',
   tags: ['clients'],
   summary: 'Rename, describe, enable or disable a client',
-  request: { params, body: body(updateClientSchema) },
-  responses: { 200: json(clientSchema, 'The client'), ...problems },
+  request: { params, body: body(updateClientSchema, { client_name: 'laptop', enabled: true }) },
+  responses: { 200: json(clientSchema, 'The client'), ...problems('not_found') },
 });
 
 const deleteClient = createRoute({
@@ -74,7 +74,7 @@ const deleteClient = createRoute({
   tags: ['clients'],
   summary: 'Delete a client with all that only it serves',
   request: { params },
-  responses: { 204: noContent, ...problems },
+  responses: { 204: noContent, ...problems('not_found') },
 });
 
 const disconnectClient = createRoute({
@@ -84,7 +84,7 @@ const disconnectClient = createRoute({
   tags: ['clients'],
   summary: "Close a client's agent session",
   request: { params },
-  responses: { 204: noContent, ...problems },
+  responses: { 204: noContent, ...problems('not_found') },
 });
 
 const rotateCode = createRoute({
@@ -94,7 +94,7 @@ const rotateCode = createRoute({
   tags: ['clients'],
   summary: 'Give a client a new authentication code; the old one and its tickets are void',
   request: { params },
-  responses: { 200: json(rotatedCodeSchema, 'The new code, shown once'), ...problems },
+  responses: { 200: json(rotatedCodeSchema, 'The new code, shown once'), ...problems('not_found') },
 });
 
 /** Clients. */

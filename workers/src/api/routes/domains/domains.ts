@@ -23,7 +23,7 @@ const availability = createRoute({
   tags: ['domains'],
   summary: 'Tell whether a name is free',
   request: { query: z.object({ name: z.string().max(254), base_domain: z.string().max(253).optional() }) },
-  responses: { 200: json(availabilitySchema, 'Whether it is free, and if not, why'), ...problems },
+  responses: { 200: json(availabilitySchema, 'Whether it is free, and if not, why') },
 });
 
 const createDomain = createRoute({
@@ -32,8 +32,11 @@ const createDomain = createRoute({
   path: '/domains',
   tags: ['domains'],
   summary: 'Bind a chosen, a random or a custom name to a target',
-  request: { body: body(createDomainSchema) },
-  responses: { 201: json(deliveredDomainSchema, 'The domain, and how far it has come at its agent'), ...problems },
+  request: { body: body(createDomainSchema, { subdomain: 'shop', client_id: 600000001, target_port: 8080 }) },
+  responses: {
+    201: json(deliveredDomainSchema, 'The domain, and how far it has come at its agent'),
+    ...problems('not_found', 'login_required', 'quota_exceeded', 'conflict', 'subdomain_taken', 'name_invalid'),
+  },
 });
 
 const listDomains = createRoute({
@@ -43,7 +46,7 @@ const listDomains = createRoute({
   tags: ['domains'],
   summary: 'List domains',
   request: { query: pageQuerySchema.extend({ user_id: idSchema.optional(), client_id: idSchema.optional() }) },
-  responses: { 200: json(domainsPageSchema, 'A page of domains, in the order of their ids'), ...problems },
+  responses: { 200: json(domainsPageSchema, 'A page of domains, in the order of their ids') },
 });
 
 const getDomain = createRoute({
@@ -53,7 +56,7 @@ const getDomain = createRoute({
   tags: ['domains'],
   summary: 'Read a domain',
   request: { params },
-  responses: { 200: json(domainSchema, 'The domain'), ...problems },
+  responses: { 200: json(domainSchema, 'The domain'), ...problems('not_found') },
 });
 
 const updateDomain = createRoute({
@@ -62,8 +65,11 @@ const updateDomain = createRoute({
   path: '/domains/{domain_id}',
   tags: ['domains'],
   summary: 'Change a domain',
-  request: { params, body: body(updateDomainSchema) },
-  responses: { 200: json(deliveredDomainSchema, 'The domain, and how far the change has come'), ...problems },
+  request: { params, body: body(updateDomainSchema, { target_port: 3000, host_header: 'localhost:3000' }) },
+  responses: {
+    200: json(deliveredDomainSchema, 'The domain, and how far the change has come'),
+    ...problems('not_found', 'conflict', 'quota_exceeded'),
+  },
 });
 
 const deleteDomain = createRoute({
@@ -73,7 +79,7 @@ const deleteDomain = createRoute({
   tags: ['domains'],
   summary: 'Give a name up',
   request: { params },
-  responses: { 204: noContent, ...problems },
+  responses: { 204: noContent, ...problems('not_found') },
 });
 
 /** HTTP domains. */

@@ -23,8 +23,18 @@ const createMapping = createRoute({
   path: '/mappings',
   tags: ['mappings'],
   summary: 'Make a public port, or a private mapping from a source client',
-  request: { body: body(createMappingSchema) },
-  responses: { 201: json(deliveredMappingSchema, 'The mapping, and how far it has come at its agents'), ...problems },
+  request: {
+    body: body(createMappingSchema, {
+      name: 'database',
+      target_client_id: 600000001,
+      target_host: '127.0.0.1',
+      target_port: 5432,
+    }),
+  },
+  responses: {
+    201: json(deliveredMappingSchema, 'The mapping, and how far it has come at its agents'),
+    ...problems('not_found', 'login_required', 'quota_exceeded', 'port_taken', 'conflict'),
+  },
 });
 
 const listMappings = createRoute({
@@ -34,7 +44,7 @@ const listMappings = createRoute({
   tags: ['mappings'],
   summary: 'List mappings',
   request: { query: filters.extend({ user_id: idSchema.optional(), client_id: idSchema.optional() }) },
-  responses: { 200: page, ...problems },
+  responses: { 200: page },
 });
 
 const listUserMappings = createRoute({
@@ -44,7 +54,7 @@ const listUserMappings = createRoute({
   tags: ['mappings'],
   summary: 'List the mappings of a user',
   request: { params: z.object({ user_id: idSchema }), query: filters },
-  responses: { 200: page, ...problems },
+  responses: { 200: page, ...problems('not_found') },
 });
 
 const listClientMappings = createRoute({
@@ -54,7 +64,7 @@ const listClientMappings = createRoute({
   tags: ['mappings'],
   summary: 'List the mappings of which a client is source or target',
   request: { params: z.object({ client_id: idSchema }), query: filters },
-  responses: { 200: page, ...problems },
+  responses: { 200: page, ...problems('not_found') },
 });
 
 const getMapping = createRoute({
@@ -64,7 +74,7 @@ const getMapping = createRoute({
   tags: ['mappings'],
   summary: 'Read a mapping',
   request: { params },
-  responses: { 200: json(mappingSchema, 'The mapping'), ...problems },
+  responses: { 200: json(mappingSchema, 'The mapping'), ...problems('not_found') },
 });
 
 const updateMapping = createRoute({
@@ -73,8 +83,14 @@ const updateMapping = createRoute({
   path: '/mappings/{mapping_id}',
   tags: ['mappings'],
   summary: 'Change a mapping',
-  request: { params, body: body(updateMappingSchema) },
-  responses: { 200: json(deliveredMappingSchema, 'The mapping, and how far the change has come'), ...problems },
+  request: {
+    params,
+    body: body(updateMappingSchema, { target_port: 5433, access: { allow: ['203.0.113.0/24'], deny: [] } }),
+  },
+  responses: {
+    200: json(deliveredMappingSchema, 'The mapping, and how far the change has come'),
+    ...problems('not_found', 'port_taken', 'conflict', 'quota_exceeded'),
+  },
 });
 
 const deleteMapping = createRoute({
@@ -84,7 +100,7 @@ const deleteMapping = createRoute({
   tags: ['mappings'],
   summary: 'Delete a mapping',
   request: { params },
-  responses: { 204: noContent, ...problems },
+  responses: { 204: noContent, ...problems('not_found') },
 });
 
 /** Port mappings. */

@@ -22,7 +22,7 @@ const listNodes = createRoute({
   path: '/nodes',
   tags: ['nodes'],
   summary: 'List relays (operators)',
-  responses: { 200: json(nodesSchema, 'The relays'), ...problems },
+  responses: { 200: json(nodesSchema, 'The relays') },
 });
 
 const getNode = createRoute({
@@ -32,7 +32,7 @@ const getNode = createRoute({
   tags: ['nodes'],
   summary: 'Read a relay with the clients that are attached to it (operators)',
   request: { params },
-  responses: { 200: json(nodeDetailsSchema, 'The relay'), ...problems },
+  responses: { 200: json(nodeDetailsSchema, 'The relay'), ...problems('not_found') },
 });
 
 const drainNode = createRoute({
@@ -41,8 +41,8 @@ const drainNode = createRoute({
   path: '/nodes/{node_id}/drain',
   tags: ['nodes'],
   summary: 'Send a relay its agents away and take no more visitors (operators)',
-  request: { params, body: body(drainSchema) },
-  responses: { 202: json(drainedSchema, 'It was told'), ...problems },
+  request: { params, body: body(drainSchema, { deadline_s: 30 }) },
+  responses: { 202: json(drainedSchema, 'It was told'), ...problems('not_found', 'conflict') },
 });
 
 const createJoinToken = createRoute({
@@ -51,8 +51,8 @@ const createJoinToken = createRoute({
   path: '/join-tokens',
   tags: ['nodes'],
   summary: 'Make a token with which relays join; it is shown once (operators)',
-  request: { body: body(createJoinTokenSchema) },
-  responses: { 201: json(createdJoinTokenSchema, 'The token'), ...problems },
+  request: { body: body(createJoinTokenSchema, { name: 'rack 4', relay_group: 'default', uses: 3 }) },
+  responses: { 201: json(createdJoinTokenSchema, 'The token') },
 });
 
 const listJoinTokens = createRoute({
@@ -61,7 +61,7 @@ const listJoinTokens = createRoute({
   path: '/join-tokens',
   tags: ['nodes'],
   summary: 'List the join tokens that may still be used (operators)',
-  responses: { 200: json(joinTokensSchema, 'The tokens, without their secrets'), ...problems },
+  responses: { 200: json(joinTokensSchema, 'The tokens, without their secrets') },
 });
 
 const deleteJoinToken = createRoute({
@@ -71,7 +71,7 @@ const deleteJoinToken = createRoute({
   tags: ['nodes'],
   summary: 'Revoke a join token (operators)',
   request: { params: z.object({ token_id: idSchema }) },
-  responses: { 204: noContent, ...problems },
+  responses: { 204: noContent, ...problems('not_found') },
 });
 
 /** Relays and join tokens. */

@@ -13,7 +13,7 @@ const listRoutes = createRoute({
   tags: ['routes'],
   summary: 'List public endpoints and where their clients are',
   request: { query: pageQuerySchema },
-  responses: { 200: json(routesPageSchema, 'A page of routes, in the order of their endpoints'), ...problems },
+  responses: { 200: json(routesPageSchema, 'A page of routes, in the order of their endpoints') },
 });
 
 const lookup = createRoute({
@@ -30,7 +30,7 @@ const lookup = createRoute({
         path: ['host'],
       }),
   },
-  responses: { 200: json(routeSchema, 'The route'), ...problems },
+  responses: { 200: json(routeSchema, 'The route'), ...problems('not_found') },
 });
 
 /** Routes: endpoints joined with presences. */

@@ -23,7 +23,7 @@ const readyz = createRoute({
   tags: ['service'],
   summary: 'Tell whether the database answers',
   security: [],
-  responses: { 200: json(statusSchema, 'It does'), ...problems },
+  responses: { 200: json(statusSchema, 'It does'), ...problems('unavailable') },
 });
 
 /** Health and readiness, without a credential. */

@@ -15,8 +15,8 @@ const createApiKey = createRoute({
   path: '/users/{user_id}/api-keys',
   tags: ['users'],
   summary: 'Make an API key; it is shown once',
-  request: { params, body: body(createApiKeySchema) },
-  responses: { 201: json(createdApiKeySchema, 'The key'), ...problems },
+  request: { params, body: body(createApiKeySchema, { name: 'ci', scopes: ['read'] }) },
+  responses: { 201: json(createdApiKeySchema, 'The key'), ...problems('not_found') },
 });
 
 const listApiKeys = createRoute({
@@ -26,7 +26,7 @@ const listApiKeys = createRoute({
   tags: ['users'],
   summary: 'List the API keys that are not revoked',
   request: { params },
-  responses: { 200: json(apiKeysSchema, 'The keys, without their secrets'), ...problems },
+  responses: { 200: json(apiKeysSchema, 'The keys, without their secrets'), ...problems('not_found') },
 });
 
 const deleteApiKey = createRoute({
@@ -36,7 +36,7 @@ const deleteApiKey = createRoute({
   tags: ['users'],
   summary: 'Revoke an API key',
   request: { params: keyParams },
-  responses: { 204: noContent, ...problems },
+  responses: { 204: noContent, ...problems('not_found') },
 });
 
 /** API keys of users. */

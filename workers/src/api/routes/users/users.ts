@@ -26,8 +26,15 @@ const createUser = createRoute({
   path: '/users',
   tags: ['users'],
   summary: 'Make a user (operators)',
-  request: { body: body(createUserSchema) },
-  responses: { 201: json(userSchema, 'The user, with its quota'), ...problems },
+  request: {
+    body: body(createUserSchema, {
+      username: 'ada',
+      email: 'ada@example.com',
+      password: 'correct horse battery',
+      plan: 'pro',
+    }),
+  },
+  responses: { 201: json(userSchema, 'The user, with its quota'), ...problems('username_taken', 'email_taken') },
 });
 
 const listUsers = createRoute({
@@ -37,7 +44,7 @@ const listUsers = createRoute({
   tags: ['users'],
   summary: 'List users (operators)',
   request: { query: pageQuerySchema.extend({ status: userStatusSchema.optional() }) },
-  responses: { 200: json(usersPageSchema, 'A page of users, in the order of their ids'), ...problems },
+  responses: { 200: json(usersPageSchema, 'A page of users, in the order of their ids') },
 });
 
 const getUser = createRoute({
@@ -47,7 +54,7 @@ const getUser = createRoute({
   tags: ['users'],
   summary: 'Read a user',
   request: { params },
-  responses: { 200: json(userSchema, 'The user'), ...problems },
+  responses: { 200: json(userSchema, 'The user'), ...problems('not_found') },
 });
 
 const updateUser = createRoute({
@@ -56,8 +63,8 @@ const updateUser = createRoute({
   path: '/users/{user_id}',
   tags: ['users'],
   summary: 'Change a user; plan, status and password for operators',
-  request: { params, body: body(updateUserSchema) },
-  responses: { 200: json(userSchema, 'The user'), ...problems },
+  request: { params, body: body(updateUserSchema, { plan: 'pro', status: 'active' }) },
+  responses: { 200: json(userSchema, 'The user'), ...problems('not_found', 'username_taken', 'email_taken') },
 });
 
 const deleteUser = createRoute({
@@ -67,7 +74,7 @@ const deleteUser = createRoute({
   tags: ['users'],
   summary: 'Delete a user with all that it has (operators)',
   request: { params },
-  responses: { 204: noContent, ...problems },
+  responses: { 204: noContent, ...problems('not_found') },
 });
 
 const getQuota = createRoute({
@@ -77,7 +84,7 @@ const getQuota = createRoute({
   tags: ['quotas'],
   summary: "Read a user's limits and what is used of them",
   request: { params },
-  responses: { 200: json(quotaUseSchema, 'Limits and use'), ...problems },
+  responses: { 200: json(quotaUseSchema, 'Limits and use'), ...problems('not_found') },
 });
 
 const setQuota = createRoute({
@@ -86,8 +93,8 @@ const setQuota = createRoute({
   path: '/users/{user_id}/quota',
   tags: ['quotas'],
   summary: "Set any of a user's limits (operators)",
-  request: { params, body: body(setQuotaSchema) },
-  responses: { 200: json(quotaSetSchema, 'The limits in force'), ...problems },
+  request: { params, body: body(setQuotaSchema, { max_clients: 20, monthly_traffic_limit: null }) },
+  responses: { 200: json(quotaSetSchema, 'The limits in force'), ...problems('not_found') },
 });
 
 const listPlans = createRoute({
@@ -96,7 +103,7 @@ const listPlans = createRoute({
   path: '/plans',
   tags: ['quotas'],
   summary: 'List the plans',
-  responses: { 200: json(plansSchema, 'The plans'), ...problems },
+  responses: { 200: json(plansSchema, 'The plans') },
 });
 
 const getMe = createRoute({
@@ -105,7 +112,7 @@ const getMe = createRoute({
   path: '/me',
   tags: ['auth'],
   summary: 'Tell whose credential this is',
-  responses: { 200: json(meSchema, 'The caller'), ...problems },
+  responses: { 200: json(meSchema, 'The caller') },
 });
 
 /** Users, quotas, plans, and the caller itself. */
