@@ -14,7 +14,7 @@ import {
 } from '@tunnox/domain/relay-api';
 import { type LookupAnswer, lookupAnswerSchema } from '@tunnox/domain/lookup';
 import { makeUlid } from '@tunnox/domain/ulid';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { WebSocket } from 'ws';
 
 const WAIT_MS = 5000;
@@ -22,7 +22,7 @@ const WAIT_MS = 5000;
 /** A relay as the control plane sees one: its key, its calls, its session. */
 export class FakeRelay {
   readonly #apiUrl: string;
-  readonly #key = generateKeyPair('ES256', { extractable: true });
+  readonly #key: Promise<{ publicKey: CryptoKey; privateKey: CryptoKey }>;
   #registration: RegisterAnswer | undefined;
   #socket: WebSocket | undefined;
   #closed: Promise<number> | undefined;
@@ -33,8 +33,10 @@ export class FakeRelay {
   lastSeq = 0;
   acknowledges = true;
 
-  constructor(apiUrl: string) {
+  /** @param privateJwk Key of a relay that was here before; absent: a new one. */
+  constructor(apiUrl: string, privateJwk?: JWK) {
     this.#apiUrl = apiUrl;
+    this.#key = privateJwk === undefined ? generateKeyPair('ES256', { extractable: true }) : importKeyPair(privateJwk);
   }
 
   get registration(): RegisterAnswer {
@@ -57,6 +59,11 @@ export class FakeRelay {
 
   async publicJwk(): Promise<object> {
     return exportJWK((await this.#key).publicKey);
+  }
+
+  /** With it, the same relay can come back in another process. */
+  async privateJwk(): Promise<JWK> {
+    return exportJWK((await this.#key).privateKey);
   }
 
   /** The bare call, for what is expected to fail. */
@@ -226,6 +233,15 @@ async function within<T>(event: Promise<T>, name: string): Promise<T> {
   } finally {
     timeout.abort();
   }
+}
+
+async function importKeyPair(privateJwk: JWK): Promise<{ publicKey: CryptoKey; privateKey: CryptoKey }> {
+  const { d: _, ...publicJwk } = privateJwk;
+  const [privateKey, publicKey] = await Promise.all(
+    [privateJwk, publicJwk].map((jwk) => importJWK(jwk, 'ES256', { extractable: true }) as Promise<CryptoKey>),
+  );
+  assert.ok(privateKey !== undefined && publicKey !== undefined);
+  return { publicKey, privateKey };
 }
 
 /** A ULID for an agent process. */

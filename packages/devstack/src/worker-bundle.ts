@@ -27,9 +27,10 @@ export interface WorkerBundle {
  * Bundles the Worker in memory.
  *
  * @param root Folder of wrangler.toml.
+ * @param options `minify`: for keeping, short and without a source map; default: for running, with one.
  * @throws {Error} with esbuild's messages when the source does not build.
  */
-export async function bundleWorker(root: URL): Promise<WorkerBundle> {
+export async function bundleWorker(root: URL, options: { minify?: boolean } = {}): Promise<WorkerBundle> {
   const wrangler = wranglerSchema.parse(parse(await readFile(new URL('wrangler.toml', root), 'utf8')));
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(wrangler.main, root))],
@@ -42,7 +43,8 @@ export async function bundleWorker(root: URL): Promise<WorkerBundle> {
     mainFields: ['browser', 'module', 'main'],
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:*', 'node:*'],
-    sourcemap: 'inline',
+    minify: options.minify === true,
+    sourcemap: options.minify === true ? false : 'inline',
     logLevel: 'silent',
   });
   const code = outputFiles[0]?.text;
