@@ -30,6 +30,7 @@ test('POST /clients answers with the code once, and stores its hash', async () =
   assert.ok(typeof created_at === 'string' && !Number.isNaN(Date.parse(created_at)));
   assert.deepEqual(facts, {
     user_id: userId,
+    namespace_id: null,
     client_name: 'laptop',
     client_desc: 'mine',
     client_type: 'managed',

@@ -234,10 +234,10 @@ test('custom domains wait for their proof, of several tenants side by side', asy
     assert.equal(status, 201);
     assert.deepEqual([body['full_domain'], body['custom']], ['shop.customer.example', true]);
     assert.deepEqual([body['verification_state'], body['status']], ['pending_verification', 'pending_verification']);
-    assert.deepEqual([body['proof'].type, body['proof'].name], ['TXT', '_tunnox.shop.customer.example']);
+    assert.deepEqual([body['proofs'][0].type, body['proofs'][0].name], ['TXT', '_tunnox.shop.customer.example']);
     assert.deepEqual(body['delivery'], []);
   }
-  assert.notEqual(claims[0]?.body['proof'].value, claims[1]?.body['proof'].value);
+  assert.notEqual(claims[0]?.body['proofs'][0].value, claims[1]?.body['proofs'][0].value);
   const again = await one.create({ domain: 'shop.customer.example' });
   assert.deepEqual([again.body['code'], again.body['domain_id']], ['conflict', claims[0]?.body['domain_id']]);
   // Not a route, and nothing for the agent, until it is proved.

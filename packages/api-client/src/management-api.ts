@@ -19,8 +19,6 @@ import {
   deliveredDomainSchema,
   domainSchema,
   domainsPageSchema,
-  type Route,
-  routeSchema,
   type UpdateDomain,
 } from '@tunnox/domain/api/domains';
 import {
@@ -32,6 +30,7 @@ import {
   mappingsPageSchema,
   type UpdateMapping,
 } from '@tunnox/domain/api/mappings';
+import { type Route, routeSchema } from '@tunnox/domain/api/routes';
 import { type Me, meSchema } from '@tunnox/domain/api/users';
 import { type ListQuery, Resource } from './resource.ts';
 

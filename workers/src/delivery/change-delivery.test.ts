@@ -27,7 +27,7 @@ const policy = (client_id: number): ClientPolicy => ({
 });
 const standing = (clientId: number, change: Partial<ClientStanding> = {}): ClientStanding => ({
   ...{ clientId, userId: 1, type: 'managed', name: 'x', state: 'active', generation: 1, configVersion: 7 },
-  ...{ upgradedTo: null, authCodeHash: '' },
+  ...{ namespaceId: null, upgradedTo: null, authCodeHash: '' },
   ...change,
 });
 

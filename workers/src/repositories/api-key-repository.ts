@@ -1,8 +1,9 @@
 import type { ApiKey } from '@tunnox/domain/api/users';
 import { sql } from 'drizzle-orm';
-import type { Scope } from '../services/principal.ts';
+import type { Membership, Scope } from '../services/principal.ts';
 import type { ApiKeyRepository } from '../services/user-ports.ts';
 import type { Postgres } from './postgres.ts';
+import { membershipsOf } from './membership-sql.ts';
 import { array, insertAudit, moment } from './sql-parts.ts';
 
 const COLUMNS = sql`k.id as key_id, k.user_id, k.name, k.prefix, k.scopes, ${moment('k.created_at')} as created_at,
@@ -39,12 +40,12 @@ export function createApiKeyRepository(postgres: Postgres): ApiKeyRepository {
 
     async authenticate(hash) {
       // The use is noted once a minute at most: reading must not turn into writing.
-      const [row] = await postgres.query<{ userId: number; scopes: Scope[] }>(sql`
+      const [row] = await postgres.query<{ userId: number; scopes: Scope[]; memberships: Membership[] }>(sql`
         with used as (
           update api_keys set last_used_at = now()
           where hash = ${hash} and (last_used_at is null or last_used_at < now() - interval '1 minute')
         )
-        select k.user_id as "userId", k.scopes from api_keys k join users u using (user_id)
+        select k.user_id as "userId", k.scopes, ${membershipsOf(sql`k.user_id`)} as memberships from api_keys k join users u using (user_id)
         where k.hash = ${hash} and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
           and u.status = 'active'`);
       return row ?? null;

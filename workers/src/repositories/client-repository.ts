@@ -11,12 +11,14 @@ import {
   lockOwner,
   moment,
   OUTBOX_OF_TRANSACTION,
+  ownedBy,
   selectPage,
 } from './sql-parts.ts';
 
-const SELECT_CLIENT = sql`select c.client_id, c.user_id, c.name as client_name, c.description as client_desc,
+const SELECT_CLIENT = sql`select c.client_id, c.user_id, c.namespace_id, c.name as client_name, c.description as client_desc,
   c.type as client_type, c.config_version, c.config_applied_version,
-  case when c.lifecycle = 'active' and u.status <> 'active' then 'disabled' else c.lifecycle end as state,
+  case when c.lifecycle = 'active' and (u.status <> 'active' or c.suspended_at is not null) then 'disabled'
+    else c.lifecycle end as state, c.suspended_reason, c.suspended_at is not null as suspended, c.row_version as version,
   ${moment('c.last_seen_at')} as last_seen_at, ${moment('c.expires_at')} as expires_at,
   ${moment('c.created_at')} as created_at, ${moment('c.updated_at')} as updated_at`;
 const FROM = sql`clients c left join users u on u.user_id = c.user_id`;
@@ -29,18 +31,21 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
   }
 
   return {
-    async create({ userId, name, description, authCodeHash }, audit) {
+    async create({ userId, namespaceId, name, description, authCodeHash }, audit) {
       const [row] = await postgres.transaction<{ client_id: number | null; limit: number | null; current: number }>(
         lockOwner(userId, null),
         sql`
-        with owner as (select user_id from users where user_id = ${userId} and status = 'active'),
+        with owner as (
+          select u.user_id from users u where u.user_id = ${userId} and u.status = 'active' and (${namespaceId}::bigint is null
+            or exists (select 1 from namespaces n where n.namespace_id = ${namespaceId} and n.user_id = u.user_id))
+        ),
         quota as (
           select owner.user_id, l.max_clients as "limit",
             (select count(*) from clients c where c.user_id = owner.user_id) as current
           from owner, (${limitsOf(sql`${userId}`)}) l
         ), made as (
-          insert into clients (user_id, type, auth_code_hash, name, description)
-          select user_id, 'managed', ${authCodeHash}, ${name}, ${description} from quota
+          insert into clients (user_id, namespace_id, type, auth_code_hash, name, description)
+          select user_id, ${namespaceId}::bigint, 'managed', ${authCodeHash}, ${name}, ${description} from quota
           where "limit" is null or current < "limit" returning client_id, user_id
         ), audited as (${insertAudit(audit, 'client', sql`made.client_id::text`, sql`made.user_id`, sql`made`)})
         select made.client_id, quota."limit", quota.current from quota left join made on true`,
@@ -141,7 +146,8 @@ function clientsOf(tenant: Tenant): SQL {
     case 'all':
       return sql`true`;
     case 'user':
-      return sql`c.user_id = ${tenant.userId}`;
+    case 'owner':
+      return ownedBy('c', tenant);
     case 'client':
       return sql`c.client_id = ${tenant.clientId}`;
   }

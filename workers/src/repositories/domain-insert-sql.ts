@@ -27,9 +27,9 @@ export function insertDomain(domain: NewDomain, audit: AuditEntry): SQL {
       select l.max_mappings as "limit", ${current} as current, owner.expires_at
       from owner, (${limitsOf(sql`${userId}::bigint`)}) l
     ), changed as (
-      insert into http_domain_mappings as d (user_id, full_domain, subdomain, base_domain, verification_state, proof_token,
+      insert into http_domain_mappings as d (user_id, namespace_id, full_domain, subdomain, base_domain, verification_state, proof_token,
         target_scheme, target_host, target_port, host_header, tls_mode, access_allow, access_deny, status, expires_at)
-      select ${userId}::bigint, ${domain.fullDomain}, ${under?.subdomain ?? null}::text, ${under?.baseDomain ?? null}::text,
+      select ${userId}::bigint, ${domain.namespaceId}::bigint, ${domain.fullDomain}, ${under?.subdomain ?? null}::text, ${under?.baseDomain ?? null}::text,
         ${domain.verified ? 'verified' : 'pending_verification'}, ${domain.proofToken}::text, ${domain.targetScheme},
         ${domain.targetHost}, ${domain.targetPort}::int, ${domain.hostHeader}::text, ${domain.tlsMode},
         ${array(access.allow, 'text')}, ${array(access.deny, 'text')}, ${domain.enabled ? 'active' : 'disabled'},

@@ -7,13 +7,22 @@ import type {
   NewDomain,
 } from '../services/binding-ports.ts';
 import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
+import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedDomain, type DomainMade, insertDomain, TELLABLE } from './domain-insert-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError } from './postgres.ts';
 import { array, assignments, domainsOf, insertAudit, lockOwner, moment, selectPage } from './sql-parts.ts';
 
-const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id,
+const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id, d.namespace_id,
   (select e.client_id from endpoint_upstreams e where e.domain_id = d.id order by e.priority, e.client_id limit 1) as client_id,
+  ${upstreamRows(sql.raw('e.domain_id = d.id'))} as upstreams,
+  ${problemsOf(
+    sql.raw(`'domain:' || d.id`),
+    sql.raw(`c.client_id in (
+    select e.client_id from endpoint_upstreams e where e.domain_id = d.id)`),
+  )} as problems,
   d.full_domain, d.subdomain, d.base_domain, d.verification_state, d.proof_token,
+  ${moment('d.verified_at')} as verified_at, ${moment('d.proof_checked_at')} as proof_checked_at,
+  ${moment('d.proof_missing_since')} as proof_missing_since,
   d.target_scheme, d.target_host, d.target_port, d.host_header, d.tls_mode, d.status = 'active' as enabled,
   jsonb_build_object('allow', to_jsonb(d.access_allow), 'deny', to_jsonb(d.access_deny)) as access,
   d.total_connections, d.total_bytes_in, d.total_bytes_out, ${moment('d.last_active_at')} as last_active_at,
@@ -85,7 +94,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
           from: sql`http_domain_mappings d`,
           where: [
             domainsOf(tenant),
-            userId === undefined ? sql`true` : domainsOf({ kind: 'user', userId }),
+            userId === undefined ? sql`true` : sql`d.user_id = ${userId}`,
             clientId === undefined ? sql`true` : domainsOf({ kind: 'client', clientId }),
           ],
           id: sql`d.id`,

@@ -28,9 +28,9 @@ export function insertMapping(mapping: NewMapping, audit: AuditEntry): SQL {
   ), pool as (${isPublic ? portPool(mapping.relayGroup) : sql`select null::int as port, true as online where false`}),
   chosen as (${isPublic ? choosePort(mapping) : sql`select null::int as port`}),
   made as (
-    insert into port_mappings as m (user_id, name, source_client_id, protocol, local_port, relay_group, remote_port,
+    insert into port_mappings as m (user_id, namespace_id, name, source_client_id, protocol, local_port, relay_group, remote_port,
       target_host, target_port, secret_encrypted, enabled, access_allow, access_deny)
-    select ${mapping.userId}::bigint, ${mapping.name}, ${sourceId}::bigint, ${mapping.protocol},
+    select ${mapping.userId}::bigint, ${mapping.namespaceId}::bigint, ${mapping.name}, ${sourceId}::bigint, ${mapping.protocol},
       ${isPublic ? null : mapping.localPort}::int, ${isPublic ? mapping.relayGroup : null}::text, chosen.port,
       ${mapping.targetHost}::text, ${mapping.targetPort}::int, ${isPublic ? null : mapping.secretEncrypted}::text,
       ${mapping.enabled}::boolean, ${array(mapping.access.allow, 'text')}, ${array(mapping.access.deny, 'text')}

@@ -2,6 +2,7 @@ import { type SQL, sql } from 'drizzle-orm';
 import type { AuditEntry } from '../services/audit.ts';
 import type { MappingOutcome, MappingRecord, MappingRepository, NewMapping } from '../services/binding-ports.ts';
 import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
+import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedMapping, insertMapping, type MappingMade, portPool } from './mapping-insert-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
 import { array, assignments, insertAudit, lockOwner, mappingsOf, moment, selectPage } from './sql-parts.ts';
@@ -9,16 +10,22 @@ import { array, assignments, insertAudit, lockOwner, mappingsOf, moment, selectP
 /** Ports of a random choice that another tenant took meanwhile: so often another one is tried. */
 const PORT_TRIES_MAX = 5;
 
-const SELECT_MAPPING = sql`select m.mapping_id, m.user_id, m.name, m.protocol, m.source_client_id,
+const SELECT_MAPPING = sql`select m.mapping_id, m.user_id, m.namespace_id, m.name, m.protocol, m.source_client_id,
   (select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
     order by e.priority, e.client_id limit 1) as target_client_id,
+  ${upstreamRows(sql.raw('e.mapping_id = m.mapping_id'))} as upstreams,
+  ${problemsOf(
+    sql.raw(`'mapping:' || m.mapping_id`),
+    sql.raw(`c.client_id = m.source_client_id or c.client_id in (
+    select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id)`),
+  )} as problems,
   m.local_port, m.relay_group, m.remote_port, m.target_host, m.target_port, m.enabled, m.carrier,
   jsonb_build_object('allow', to_jsonb(m.access_allow), 'deny', to_jsonb(m.access_deny)) as access,
   m.total_connections, m.total_bytes_in, m.total_bytes_out, ${moment('m.last_active_at')} as last_active_at,
   array(select n.public_address from relay_nodes n
     where n.relay_group = m.relay_group and m.remote_port between n.public_from and n.public_to
     order by n.status <> 'online', n.node_id) as addresses,
-  m.row_version as version, ${moment('m.created_at')} as created_at, ${moment('m.updated_at')} as updated_at`;
+  ${moment('m.expires_at')} as expires_at, m.row_version as version, ${moment('m.created_at')} as created_at, ${moment('m.updated_at')} as updated_at`;
 
 /** Port mappings; each change raises the versions and leaves a row in the outbox, all in one transaction. */
 export function createMappingRepository(postgres: Postgres): MappingRepository {
@@ -62,7 +69,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
           from: sql`port_mappings m`,
           where: [
             mappingsOf(tenant),
-            userId === undefined ? sql`true` : mappingsOf({ kind: 'user', userId }),
+            userId === undefined ? sql`true` : sql`m.user_id = ${userId}`,
             clientId === undefined ? sql`true` : mappingsOf({ kind: 'client', clientId }),
             protocol === undefined ? sql`true` : sql`m.protocol = ${protocol}`,
           ],

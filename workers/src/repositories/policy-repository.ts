@@ -11,7 +11,7 @@ import type { Postgres } from './postgres.ts';
 import { array } from './sql-parts.ts';
 
 /** A client that may be attached: `c` (clients) and `u` (users). */
-const ACTIVE = sql.raw(`c.lifecycle = 'active' and coalesce(u.status = 'active', true)
+const ACTIVE = sql.raw(`c.lifecycle = 'active' and c.suspended_at is null and coalesce(u.status = 'active', true)
   and (c.expires_at is null or c.expires_at > now())`);
 
 /** The statements that follow ask for many clients at once: `c` is the client of the row. */
@@ -68,8 +68,9 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
   return {
     async loadStandings(clientIds) {
       const rows = await postgres.query<ClientStanding>(sql`
-        select c.client_id as "clientId", c.user_id as "userId", c.type, c.name,
-          case when c.lifecycle = 'active' and u.status <> 'active' then 'disabled' else c.lifecycle end as state,
+        select c.client_id as "clientId", c.user_id as "userId", c.namespace_id as "namespaceId", c.type, c.name,
+          case when c.lifecycle = 'active' and (u.status <> 'active' or c.suspended_at is not null) then 'disabled'
+            else c.lifecycle end as state,
           c.credential_generation as generation, c.config_version as "configVersion",
           c.upgraded_to as "upgradedTo", c.auth_code_hash as "authCodeHash"
         from clients c left join users u on u.user_id = c.user_id

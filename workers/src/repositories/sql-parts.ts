@@ -33,13 +33,27 @@ export function lockOwner(userId: number | null, clientId: number | null): SQL {
     : sql`select user_id from users where user_id = ${userId} for no key update`;
 }
 
+/** Rows with `user_id` and `namespace_id` that the tenant sees. @param table Its alias. */
+export function ownedBy(table: 'c' | 'd' | 'm', tenant: Tenant & { kind: 'user' | 'owner' }): SQL {
+  const user = sql.raw(`${table}.user_id`);
+  const namespace = sql.raw(`${table}.namespace_id`);
+  const alone = sql`(${user} = ${tenant.userId} and ${namespace} is null)`;
+  if (tenant.kind === 'user') {
+    if (tenant.namespaceIds.length === 0) return alone;
+    return sql`(${alone} or ${namespace} = any(${array(tenant.namespaceIds, 'bigint')}))`;
+  }
+  if (tenant.namespaceId === null) return alone;
+  return sql`(${user} = ${tenant.userId} and ${namespace} = ${tenant.namespaceId})`;
+}
+
 /** Rows of port_mappings `m` that the tenant sees. */
 export function mappingsOf(tenant: Tenant): SQL {
   switch (tenant.kind) {
     case 'all':
       return sql`true`;
     case 'user':
-      return sql`m.user_id = ${tenant.userId}`;
+    case 'owner':
+      return ownedBy('m', tenant);
     case 'client':
       return sql`(m.source_client_id = ${tenant.clientId} or m.mapping_id in (
         select e.mapping_id from endpoint_upstreams e where e.client_id = ${tenant.clientId}))`;
@@ -52,7 +66,8 @@ export function domainsOf(tenant: Tenant): SQL {
     case 'all':
       return sql`true`;
     case 'user':
-      return sql`d.user_id = ${tenant.userId}`;
+    case 'owner':
+      return ownedBy('d', tenant);
     case 'client':
       return sql`d.id in (select e.domain_id from endpoint_upstreams e where e.client_id = ${tenant.clientId})`;
   }

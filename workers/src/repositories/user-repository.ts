@@ -18,7 +18,7 @@ import { clientsToldOf } from './user-change-sql.ts';
 const SELECT_USER = sql`select u.user_id, u.username, u.email, u.status, u.plan,
   (select to_jsonb(l) from (${limitsOf(sql.raw('u.user_id'))}) l) as quota,
   ${moment('u.created_at')} as created_at, ${moment('u.updated_at')} as updated_at,
-  ${moment('u.last_login_at')} as last_login_at`;
+  ${moment('u.last_login_at')} as last_login_at, u.row_version as version`;
 
 const QUOTA_COLUMNS = [
   'max_clients',

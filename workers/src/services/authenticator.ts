@@ -42,7 +42,7 @@ export class Authenticator {
   async #byApiKey(key: string): Promise<Principal> {
     const found = await this.#deps.apiKeys.authenticate(await sha256Hex(key));
     if (found === null) throw refused('The API key is not valid, or is revoked');
-    return { role: 'user', userId: found.userId, scopes: found.scopes };
+    return { role: 'user', ...found };
   }
 
   async #byAccessToken(token: string): Promise<Principal> {
@@ -52,7 +52,7 @@ export class Authenticator {
       case 'user': {
         const user = await this.#deps.users.find(id);
         if (user?.status !== 'active') throw refused('The access token is no longer valid');
-        return { role: 'user', userId: id, scopes: ['read', 'write'] };
+        return { role: 'user', userId: id, scopes: ['read', 'write'], memberships: [] };
       }
       case 'client': {
         const standing = (await this.#deps.policies.loadStandings([id])).get(id);
@@ -60,7 +60,7 @@ export class Authenticator {
         if (standing.state === 'disabled') throw new TunnoxError('client_disabled', `Client ${id} is disabled`);
         if (standing.state === 'claimed') throw new TunnoxError('client_claimed', `Client ${id} was claimed`);
         if (standing.generation !== claims.generation) throw refused('The access token is no longer valid');
-        return { role: 'client', clientId: id, userId: standing.userId };
+        return { role: 'client', clientId: id, userId: standing.userId, namespaceId: standing.namespaceId };
       }
     }
   }

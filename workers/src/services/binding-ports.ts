@@ -11,14 +11,19 @@ export interface AccessRules {
   deny: string[];
 }
 
+/** A client that serves something, as stored: whether its agent is there is added by the service. */
+export type UpstreamRow = Omit<Mapping['upstreams'][number], 'online'>;
+
 /** A mapping as stored; state and addresses are added by the service. */
-export type MappingRecord = Omit<Mapping, 'status' | 'urls'> & {
+export type MappingRecord = Omit<Mapping, 'status' | 'urls' | 'upstreams'> & {
+  upstreams: UpstreamRow[];
   /** Public addresses of the relays that have the port in their pool, the online ones first. */
   addresses: string[];
 };
 
 interface NewMappingBase {
   userId: number;
+  namespaceId: number | null;
   name: string;
   targetClientId: number;
   protocol: Mapping['protocol'];
@@ -70,13 +75,15 @@ export interface MappingRepository {
 }
 
 /** A domain as stored; state and addresses are added by the service. */
-export type DomainRecord = Omit<Domain, 'status' | 'url' | 'urls' | 'custom' | 'proof'> & {
+export type DomainRecord = Omit<Domain, 'status' | 'url' | 'urls' | 'custom' | 'proofs' | 'upstreams'> & {
+  upstreams: UpstreamRow[];
   proof_token: string | null;
 };
 
 export interface NewDomain {
   /** null: an anonymous client's. */
   userId: number | null;
+  namespaceId: number | null;
   clientId: number;
   fullDomain: string;
   /** null: a custom domain. */
@@ -134,9 +141,16 @@ export interface DomainRepository {
   remove(domain: DomainRecord, audit: AuditEntry): Promise<number[]>;
 }
 
+/** A public endpoint, and when it ends. */
+export interface RouteRow {
+  binding: Binding;
+  expires_at: string | null;
+  ends_with_client: boolean;
+}
+
 export interface RouteRepository {
   /** Public endpoints in the order of their names. */
-  list(tenant: Tenant, page: { limit: number; offset: number; after: string | null }): Promise<PageRows<Binding>>;
+  list(tenant: Tenant, page: { limit: number; offset: number; after: string | null }): Promise<PageRows<RouteRow>>;
   /** @param endpoint A normalised host name, or `tcp:{group}:{port}`. */
-  find(tenant: Tenant, endpoint: string): Promise<Binding | null>;
+  find(tenant: Tenant, endpoint: string): Promise<RouteRow | null>;
 }

@@ -1,6 +1,6 @@
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { ClientRecord, ClientRepository } from './client-ports.ts';
-import { type Caller, invalid, notFound, type Tenant, tenantOf } from './principal.ts';
+import { type Caller, invalid, notFound, requireWrite, type Tenant, tenantOf } from './principal.ts';
 
 export type ClientLookup = Pick<ClientRepository, 'find'>;
 
@@ -21,6 +21,7 @@ export async function findServingClient(
   if (id === undefined) throw invalid(pointer, 'must name a client');
   const client = await clients.find(id, siblingsOf(caller));
   if (client === null) throw notFound('client', id);
+  requireWrite(caller, client);
   switch (client.state) {
     case 'active':
       return client;
@@ -31,8 +32,10 @@ export async function findServingClient(
   }
 }
 
-/** A managed client may name the other clients of its user. */
+/** A managed client may name the other clients of its user, or those of its team if it is in one. */
 function siblingsOf({ principal }: Caller): Tenant {
-  if (principal.role === 'client' && principal.userId !== null) return { kind: 'user', userId: principal.userId };
+  if (principal.role === 'client' && principal.userId !== null) {
+    return { kind: 'owner', userId: principal.userId, namespaceId: principal.namespaceId };
+  }
   return tenantOf(principal);
 }

@@ -6,21 +6,27 @@ import type { Tenant } from './principal.ts';
 export interface ClientRecord {
   client_id: number;
   user_id: number | null;
+  namespace_id: number | null;
   client_name: string;
   client_desc: string;
   client_type: 'managed' | 'anonymous';
-  /** `disabled` also when its user is. */
+  /** `disabled` also when its user is, or when an operator has suspended it. */
   state: 'active' | 'disabled' | 'claimed';
+  /** By an operator. */
+  suspended: boolean;
+  suspended_reason: string | null;
   last_seen_at: string | null;
   config_version: number;
   config_applied_version: number;
   expires_at: string | null;
   created_at: string;
   updated_at: string;
+  version: number;
 }
 
 export interface NewClient {
   userId: number;
+  namespaceId: number | null;
   name: string;
   description: string;
   authCodeHash: string;

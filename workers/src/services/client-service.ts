@@ -7,7 +7,15 @@ import type { ChangeTeller } from './change-teller.ts';
 import type { ClientFilter, ClientRecord, ClientRepository, OverQuota } from './client-ports.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { PresenceReader } from './ports.ts';
-import { type Caller, chooseUser, notFound, refuseClients, requireVisibleUser, tenantOf } from './principal.ts';
+import {
+  type Caller,
+  chooseOwner,
+  notFound,
+  refuseClients,
+  requireVisibleUser,
+  requireWrite,
+  tenantOf,
+} from './principal.ts';
 import { randomBytes, sha256Hex, toBase64Url } from './random.ts';
 
 export interface ClientServiceDeps {
@@ -28,19 +36,24 @@ export class ClientService {
 
   async create(
     caller: Caller,
-    body: { user_id?: number | undefined; client_name: string; client_desc: string },
+    body: {
+      user_id?: number | undefined;
+      namespace_id?: number | null | undefined;
+      client_name: string;
+      client_desc: string;
+    },
   ): Promise<CreatedClient> {
-    const userId = chooseUser(caller, body.user_id);
+    const { userId, namespaceId } = chooseOwner(caller, body);
     refuseClients(caller);
     const authCode = newAuthCode();
     const { client_name: name, client_desc: description } = body;
     const outcome = await this.#deps.clients.create(
-      { userId, name, description, authCodeHash: await sha256Hex(authCode) },
-      auditOf(caller, 'client.create', { after: { name, description } }),
+      { userId, namespaceId, name, description, authCodeHash: await sha256Hex(authCode) },
+      auditOf(caller, 'client.create', { after: { name, description, namespace_id: namespaceId } }),
     );
     switch (outcome.outcome) {
       case 'no_user':
-        throw notFound('user', userId);
+        throw notFound(namespaceId === null ? 'user' : 'namespace', namespaceId ?? userId);
       case 'over_quota':
         throw overQuota('clients', outcome);
       case 'done': {
@@ -49,6 +62,7 @@ export class ClientService {
           client_id: outcome.clientId,
           auth_code: authCode,
           user_id: userId,
+          namespace_id: namespaceId,
           client_name: name,
           client_desc: description,
           client_type: 'managed',
@@ -78,8 +92,7 @@ export class ClientService {
   }
 
   async update(caller: Caller, clientId: number, body: UpdateClient): Promise<Client> {
-    refuseClients(caller);
-    const record = await this.load(caller, clientId);
+    const record = await this.#loadForChange(caller, clientId);
     const { client_name: name, client_desc: description, enabled } = body;
     const outboxIds = await this.#deps.clients.update(
       record,
@@ -91,16 +104,14 @@ export class ClientService {
   }
 
   async remove(caller: Caller, clientId: number): Promise<void> {
-    refuseClients(caller);
-    const record = await this.load(caller, clientId);
+    const record = await this.#loadForChange(caller, clientId);
     const audit = auditOf(caller, 'client.delete', { before: summary(record) });
     await this.#deps.teller.onItsWay(await this.#deps.clients.remove(record, audit));
   }
 
   /** The new code is in this answer only; the agent must be given it. */
   async rotateCode(caller: Caller, clientId: number): Promise<RotatedCode> {
-    refuseClients(caller);
-    const record = await this.load(caller, clientId);
+    const record = await this.#loadForChange(caller, clientId);
     const authCode = newAuthCode();
     const audit = auditOf(caller, 'client.rotate_code', {});
     const outboxIds = await this.#deps.clients.rotateCode(record, await sha256Hex(authCode), audit);
@@ -109,10 +120,16 @@ export class ClientService {
   }
 
   async disconnect(caller: Caller, clientId: number): Promise<void> {
-    refuseClients(caller);
-    const record = await this.load(caller, clientId);
+    const record = await this.#loadForChange(caller, clientId);
     const audit = auditOf(caller, 'client.disconnect', {});
     await this.#deps.teller.onItsWay(await this.#deps.clients.disconnect(record, audit));
+  }
+
+  async #loadForChange(caller: Caller, clientId: number): Promise<ClientRecord> {
+    refuseClients(caller);
+    const record = await this.load(caller, clientId);
+    requireWrite(caller, record);
+    return record;
   }
 
   /** @throws {TunnoxError} `not_found` also for another tenant's. */

@@ -9,6 +9,7 @@ import type {
   DomainRepository,
   NewDomain,
 } from './binding-ports.ts';
+import { concernedClients } from './binding-state.ts';
 import type { ChangeTeller } from './change-teller.ts';
 import { type ClientLookup, findServingClient } from './client-lookup.ts';
 import { ownsName, toDomain, unlessTaken } from './domain-view.ts';
@@ -66,6 +67,7 @@ export class DomainService {
     }
     const base: Omit<NewDomain, 'fullDomain' | 'under' | 'verified' | 'proofToken'> = {
       userId: client.user_id,
+      namespaceId: client.namespace_id,
       clientId: client.client_id,
       targetScheme: body.target_scheme,
       targetHost: body.target_host,
@@ -95,12 +97,12 @@ export class DomainService {
 
   async find(caller: Caller, domainId: number): Promise<Domain> {
     const record = await this.#load(caller, domainId);
-    return toDomain(record, await this.#deps.presences.read([record.client_id]), this.#deps.urls);
+    return toDomain(record, await this.#deps.presences.read(concernedClients(record)), this.#deps.urls);
   }
 
   async list(caller: Caller, query: PageQuery & DomainFilter): Promise<Page<'domains', Domain>> {
     const page = await this.#deps.domains.list(query, tenantOf(caller.principal), toPageRequest(query));
-    const ids = new Set(page.rows.map((record) => record.client_id));
+    const ids = new Set(page.rows.flatMap(concernedClients));
     const presences = await this.#deps.presences.read([...ids]);
     const items = page.rows.map((record) => toDomain(record, presences, this.#deps.urls));
     return toPage('domains', query, page, items, (record) => record.domain_id);

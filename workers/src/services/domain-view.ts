@@ -2,6 +2,7 @@ import type { Domain } from '@tunnox/domain/api/domains';
 import type { Presence } from '@tunnox/domain/presence';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { DomainOutcome, DomainRecord, NameHolder } from './binding-ports.ts';
+import { bindingState } from './binding-state.ts';
 import { overQuota } from './client-service.ts';
 import type { Caller } from './principal.ts';
 import { domainUrl, domainUrls, type PublicUrls } from './public-urls.ts';
@@ -13,13 +14,15 @@ const PROOF_LABEL = '_tunnox';
 export function toDomain(record: DomainRecord, presences: Map<number, Presence>, urls: PublicUrls): Domain {
   const { proof_token, ...rest } = record;
   const { full_domain, tls_mode, verification_state } = record;
-  const proof =
-    proof_token === null ? null : { type: 'TXT' as const, name: `${PROOF_LABEL}.${full_domain}`, value: proof_token };
+  const proofs =
+    proof_token === null ? [] : [{ type: 'TXT' as const, name: `${PROOF_LABEL}.${full_domain}`, value: proof_token }];
+  const { status, upstreams } = bindingState(record, presences);
   return {
     ...rest,
     custom: record.base_domain === null,
-    proof,
-    status: verification_state === 'verified' ? bindingStatus(record, presences) : verification_state,
+    proofs,
+    upstreams,
+    status: verification_state === 'verified' ? status : verification_state,
     url: domainUrl(urls, full_domain, tls_mode),
     urls: domainUrls(urls, full_domain, tls_mode),
   };
@@ -57,9 +60,4 @@ export function unlessTaken(outcome: DomainOutcome, fullDomain: string): { domai
     case 'gone':
       throw new TunnoxError('conflict', 'The domain, or its client, was deleted meanwhile');
   }
-}
-
-function bindingStatus({ enabled, client_id }: DomainRecord, presences: Map<number, Presence>) {
-  if (!enabled) return 'disabled';
-  return presences.has(client_id) ? 'active' : 'inactive';
 }

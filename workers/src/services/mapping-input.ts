@@ -1,7 +1,7 @@
 import type { AccessRules, NewMapping, NewMappingKind } from './binding-ports.ts';
 import type { ClientLookup } from './client-lookup.ts';
 import type { Cipher } from './ports.ts';
-import { type Caller, invalid, notFound } from './principal.ts';
+import { type Caller, invalid, notFound, type Owner } from './principal.ts';
 import { randomBytes } from './random.ts';
 
 /** A create as the schema gives it, with its defaults. */
@@ -37,11 +37,12 @@ export async function toNewMapping(
   deps: MappingInputDeps,
   caller: Caller,
   body: CreateMappingInput,
-  target: { userId: number; clientId: number },
+  target: Owner & { clientId: number },
 ): Promise<NewMapping> {
   const { name, protocol, enabled, access = { allow: [], deny: [] } } = body;
-  const common = { name, protocol, enabled, access, userId: target.userId, targetClientId: target.clientId };
-  const mapping = { ...common, ...targetOf(body), ...(await kindOf(deps, caller, body, target)) };
+  const { userId, namespaceId, clientId: targetClientId } = target;
+  const common = { name, protocol, enabled, access, userId, namespaceId, targetClientId };
+  const mapping = { ...common, ...targetOf(body), ...(await kindOf(deps, body, target)) };
   requireOwnPart(caller, mapping);
   return mapping;
 }
@@ -57,9 +58,8 @@ function targetOf(body: CreateMappingInput): { targetHost: string | null; target
 
 async function kindOf(
   { clients, secrets }: MappingInputDeps,
-  caller: Caller,
   body: CreateMappingInput,
-  target: { userId: number; clientId: number },
+  target: Owner & { clientId: number },
 ): Promise<NewMappingKind> {
   if (body.source_client_id === undefined) {
     if (body.protocol !== 'tcp') throw invalid('/protocol', 'must be tcp for a public port');
@@ -68,11 +68,10 @@ async function kindOf(
   }
   if (body.remote_port !== undefined) throw invalid('/remote_port', 'must not be given with source_client_id');
   if (body.local_port === undefined) throw invalid('/local_port', 'must be given with source_client_id');
-  const { userId } = target;
-  const tenant =
-    caller.principal.role === 'operator' ? ({ kind: 'all' } as const) : ({ kind: 'user', userId } as const);
-  const source = await clients.find(body.source_client_id, tenant);
-  if (source?.user_id !== userId) throw notFound('client', body.source_client_id);
+  // Both ends are the same user's, and the same team's: whoever may change the one may change the other.
+  const { userId, namespaceId } = target;
+  const source = await clients.find(body.source_client_id, { kind: 'owner', userId, namespaceId });
+  if (source === null) throw notFound('client', body.source_client_id);
   if (source.client_id === target.clientId)
     throw invalid('/source_client_id', 'must be another client than the target');
   const secretEncrypted = await secrets.encrypt(randomBytes(SECRET_BYTES));

@@ -4,13 +4,22 @@ import type { Presence } from '@tunnox/domain/presence';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
 import type { MappingFilter, MappingOutcome, MappingRecord, MappingRepository, NewMapping } from './binding-ports.ts';
+import { bindingState, concernedClients } from './binding-state.ts';
 import type { ChangeTeller } from './change-teller.ts';
 import { type ClientLookup, findServingClient } from './client-lookup.ts';
 import { overQuota } from './client-service.ts';
 import { type CreateMappingInput, toNewMapping } from './mapping-input.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { Cipher, PresenceReader } from './ports.ts';
-import { type Caller, invalid, loginRequired, notFound, requireVisibleUser, tenantOf } from './principal.ts';
+import {
+  type Caller,
+  invalid,
+  loginRequired,
+  notFound,
+  requireVisibleUser,
+  requireWrite,
+  tenantOf,
+} from './principal.ts';
 import { portUrl } from './public-urls.ts';
 
 export interface MappingServiceDeps {
@@ -37,7 +46,9 @@ export class MappingService {
       throw loginRequired('Log in first: anonymous clients publish one random HTTP name, and no ports or mappings');
     }
     if (body.user_id !== undefined && body.user_id !== userId) throw notFound('client', target.client_id);
-    const mapping = await toNewMapping(this.#deps, caller, body, { userId, clientId: target.client_id });
+    const mapping = await toNewMapping(this.#deps, caller, body, {
+      ...{ userId, namespaceId: target.namespace_id, clientId: target.client_id },
+    });
     const { source_client_id, protocol, target_host, target_port, local_port, remote_port } = body;
     const audit = auditOf(caller, 'mapping.create', {
       after: {
@@ -57,12 +68,12 @@ export class MappingService {
 
   async find(caller: Caller, mappingId: number): Promise<Mapping> {
     const record = await this.#load(caller, mappingId);
-    return toMapping(record, await this.#deps.presences.read([record.target_client_id]));
+    return toMapping(record, await this.#deps.presences.read(concernedClients(record)));
   }
 
   async list(caller: Caller, query: PageQuery & MappingFilter): Promise<Page<'mappings', Mapping>> {
     const page = await this.#deps.mappings.list(query, tenantOf(caller.principal), toPageRequest(query));
-    const ids = new Set(page.rows.map((record) => record.target_client_id));
+    const ids = new Set(page.rows.flatMap(concernedClients));
     const presences = await this.#deps.presences.read([...ids]);
     const items = page.rows.map((record) => toMapping(record, presences));
     return toPage('mappings', query, page, items, (record) => record.mapping_id);
@@ -90,6 +101,7 @@ export class MappingService {
 
   async update(caller: Caller, mappingId: number, body: UpdateMapping): Promise<DeliveredMapping> {
     const record = await this.#load(caller, mappingId);
+    requireWrite(caller, record);
     const isPublic = record.source_client_id === null;
     if (body.local_port !== undefined && isPublic) throw invalid('/local_port', 'is for private mappings only');
     if (body.remote_port !== undefined && !isPublic) throw invalid('/remote_port', 'is for public mappings only');
@@ -118,6 +130,7 @@ export class MappingService {
 
   async remove(caller: Caller, mappingId: number): Promise<void> {
     const record = await this.#load(caller, mappingId);
+    requireWrite(caller, record);
     const { source_client_id, target_client_id, protocol, relay_group, remote_port, local_port } = record;
     const audit = auditOf(caller, 'mapping.delete', {
       before: { source_client_id, target_client_id, protocol, relay_group, remote_port, local_port },
@@ -161,11 +174,10 @@ function demand(
 }
 
 function toMapping({ addresses, ...record }: MappingRecord, presences: Map<number, Presence>): Mapping {
-  const { remote_port: port, protocol, enabled } = record;
-  const active = presences.has(record.target_client_id);
+  const { remote_port: port, protocol } = record;
   return {
     ...record,
-    status: enabled ? (active ? 'active' : 'inactive') : 'disabled',
+    ...bindingState(record, presences),
     urls: port === null ? [] : [...new Set(addresses.map((address) => portUrl(protocol, address, port)))],
   };
 }

@@ -22,6 +22,8 @@ export interface ClientStanding {
   clientId: number;
   /** null: anonymous. */
   userId: number | null;
+  /** Its team; null: none. */
+  namespaceId: number | null;
   type: 'managed' | 'anonymous';
   name: string;
   /** `disabled` also when its user is disabled. */

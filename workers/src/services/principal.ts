@@ -1,13 +1,28 @@
+import type { API_AREAS, API_KEY_SCOPES } from '@tunnox/domain/api/scopes';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 
-export type Scope = 'read' | 'write';
+export type Access = 'read' | 'write';
+
+/** What an API key may be limited to; `service` is whatever needs no more than a valid credential. */
+export type Area = (typeof API_AREAS)[number];
+
+/** `read` and `write` alone mean every area. */
+export type Scope = (typeof API_KEY_SCOPES)[number];
+
+/** A team of which a user is a member. */
+export interface Membership {
+  namespaceId: number;
+  /** Whose quota counts what is in it. */
+  ownerId: number;
+  role: 'owner' | 'admin' | 'member' | 'viewer';
+}
 
 /** Whose credential a request bears. */
 export type Principal =
   | { role: 'operator' }
-  | { role: 'user'; userId: number; scopes: readonly Scope[] }
+  | { role: 'user'; userId: number; scopes: readonly Scope[]; memberships: readonly Membership[] }
   /** An agent's own credential; `userId` null: anonymous. */
-  | { role: 'client'; clientId: number; userId: number | null };
+  | { role: 'client'; clientId: number; userId: number | null; namespaceId: number | null };
 
 /** Who asks, and in which request. */
 export interface Caller {
@@ -16,14 +31,30 @@ export interface Caller {
 }
 
 /** Whose objects a caller sees; those of others do not exist for it. */
-export type Tenant = { kind: 'all' } | { kind: 'user'; userId: number } | { kind: 'client'; clientId: number };
+export type Tenant =
+  | { kind: 'all' }
+  /** What a user alone has, and what its teams have. */
+  | { kind: 'user'; userId: number; namespaceIds: readonly number[] }
+  /** What belongs to exactly this user and team (null: to no team). */
+  | { kind: 'owner'; userId: number; namespaceId: number | null }
+  | { kind: 'client'; clientId: number };
+
+/** To whom a row belongs: `user_id` pays for it, `namespace_id` shares it. */
+export interface Owner {
+  userId: number;
+  namespaceId: number | null;
+}
 
 export function tenantOf(principal: Principal): Tenant {
   switch (principal.role) {
     case 'operator':
       return { kind: 'all' };
     case 'user':
-      return { kind: 'user', userId: principal.userId };
+      return {
+        kind: 'user',
+        userId: principal.userId,
+        namespaceIds: principal.memberships.map(({ namespaceId }) => namespaceId),
+      };
     case 'client':
       return { kind: 'client', clientId: principal.clientId };
   }
@@ -31,6 +62,14 @@ export function tenantOf(principal: Principal): Tenant {
 
 export function scopesOf(principal: Principal): readonly Scope[] {
   return principal.role === 'user' ? principal.scopes : ['read', 'write'];
+}
+
+/** Whether the credential is good for such a request. */
+export function allows(principal: Principal, access: Access, area: Area | null): boolean {
+  const scopes = scopesOf(principal);
+  // What belongs to no area is open to every key that may read (or write) anything.
+  if (area === null) return scopes.some((scope) => scope === access || scope.endsWith(`:${access}`));
+  return scopes.includes(access) || scopes.includes(`${area}:${access}`);
 }
 
 /** Names the principal in stored rows, such as `user:100000001`. */
@@ -55,6 +94,44 @@ export function refuseClients(caller: Caller): void {
   if (caller.principal.role === 'client') {
     throw new TunnoxError('forbidden', "An agent's own credential does not allow this; use an API key");
   }
+}
+
+/**
+ * @param row What the caller sees and wants to change.
+ * @throws {TunnoxError} `forbidden` for a member of its team that may only look.
+ */
+export function requireWrite({ principal }: Caller, row: { namespace_id: number | null }): void {
+  if (principal.role !== 'user' || row.namespace_id === null) return;
+  const role = principal.memberships.find(({ namespaceId }) => namespaceId === row.namespace_id)?.role;
+  if (role === undefined || role === 'viewer') {
+    throw new TunnoxError('forbidden', `As a viewer of namespace ${row.namespace_id} you cannot change what is in it`);
+  }
+}
+
+/**
+ * For whom something new is made: the caller itself, a team that it names, or, for an operator, whom the request names.
+ * Whether a team that an operator names is that user's, the statement that makes the row decides.
+ *
+ * @throws {TunnoxError} `not_found` for another's user or team, `forbidden` for a viewer, `invalid`
+ */
+export function chooseOwner(
+  caller: Caller,
+  wish: { user_id?: number | undefined; namespace_id?: number | null | undefined },
+): Owner {
+  const { principal } = caller;
+  const namespaceId = wish.namespace_id ?? null;
+  if (principal.role === 'user' && namespaceId !== null) {
+    const membership = principal.memberships.find((one) => one.namespaceId === namespaceId);
+    if (membership === undefined) throw notFound('namespace', namespaceId);
+    if (wish.user_id !== undefined && wish.user_id !== membership.ownerId) throw notFound('user', wish.user_id);
+    requireWrite(caller, { namespace_id: namespaceId });
+    return { userId: membership.ownerId, namespaceId };
+  }
+  if (principal.role === 'client' && namespaceId !== null && namespaceId !== principal.namespaceId) {
+    throw notFound('namespace', namespaceId);
+  }
+  const ownNamespace = principal.role === 'client' ? principal.namespaceId : namespaceId;
+  return { userId: chooseUser(caller, wish.user_id), namespaceId: ownNamespace };
 }
 
 /**

@@ -1,10 +1,9 @@
 import type { Page, PageQuery } from '@tunnox/domain/api/common';
-import type { Route } from '@tunnox/domain/api/domains';
-import type { Binding } from '@tunnox/domain/binding';
+import type { Route } from '@tunnox/domain/api/routes';
 import { normalizeHost } from '@tunnox/domain/host-name';
 import type { Presence } from '@tunnox/domain/presence';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
-import type { RouteRepository } from './binding-ports.ts';
+import type { RouteRepository, RouteRow } from './binding-ports.ts';
 import type { PresenceReader } from './ports.ts';
 import { type Caller, notFound, tenantOf } from './principal.ts';
 
@@ -30,7 +29,7 @@ export class RouteService {
       after,
     });
     const routes = await this.#toRoutes(rows);
-    const last = rows.length === query.limit ? rows.at(-1)?.endpoint : undefined;
+    const last = rows.length === query.limit ? rows.at(-1)?.binding.endpoint : undefined;
     const next_cursor = last === undefined || last === null ? null : encodeCursor(last);
     return { routes, total, page: query.page, limit: query.limit, next_cursor };
   }
@@ -47,21 +46,21 @@ export class RouteService {
     return route;
   }
 
-  async #toRoutes(bindings: Binding[]): Promise<Route[]> {
-    const ids = new Set(bindings.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.client_id)));
+  async #toRoutes(rows: RouteRow[]): Promise<Route[]> {
+    const ids = new Set(rows.flatMap(({ binding }) => binding.upstreams.map((upstream) => upstream.client_id)));
     const presences = await this.#deps.presences.read([...ids]);
-    return bindings.flatMap((binding) => toRoute(binding, presences));
+    return rows.flatMap((row) => toRoute(row, presences));
   }
 }
 
-function toRoute(binding: Binding, presences: Map<number, Presence>): Route[] {
+function toRoute({ binding, ...ends }: RouteRow, presences: Map<number, Presence>): Route[] {
   const { endpoint, binding_id, version, protocol, enabled, user_id } = binding;
   if (endpoint === null) return [];
   const upstreams = binding.upstreams.map(({ client_id }) => ({
     client_id,
     presence: presences.get(client_id) ?? null,
   }));
-  return [{ endpoint, binding_id, version, protocol, enabled, user_id, upstreams }];
+  return [{ endpoint, binding_id, version, protocol, enabled, user_id, ...ends, upstreams }];
 }
 
 /** Endpoints are ASCII. */

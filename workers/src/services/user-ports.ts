@@ -1,7 +1,7 @@
 import type { ApiKey, Limits, Plan, SetQuota, User } from '@tunnox/domain/api/users';
 import type { AuditEntry } from './audit.ts';
 import type { PageRequest, PageRows } from './page.ts';
-import type { Scope } from './principal.ts';
+import type { Membership, Scope } from './principal.ts';
 
 export interface NewUser {
   username: string;
@@ -60,5 +60,5 @@ export interface ApiKeyRepository {
   /** @returns false: the user has no such key, or it is revoked. */
   revoke(userId: number, keyId: number, audit: AuditEntry): Promise<boolean>;
   /** A living key of an active user; notes its use. */
-  authenticate(hash: string): Promise<{ userId: number; scopes: Scope[] } | null>;
+  authenticate(hash: string): Promise<{ userId: number; scopes: Scope[]; memberships: Membership[] } | null>;
 }

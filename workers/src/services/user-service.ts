@@ -6,7 +6,15 @@ import type { ChangeTeller } from './change-teller.ts';
 import { toPage, toPageRequest } from './page.ts';
 import { hashPassword, passwordHashFault } from './password.ts';
 import type { PresenceReader } from './ports.ts';
-import { type Caller, invalid, notFound, refuseClients, requireOperator, scopesOf } from './principal.ts';
+import {
+  type Caller,
+  invalid,
+  notFound,
+  type Principal,
+  refuseClients,
+  requireOperator,
+  scopesOf,
+} from './principal.ts';
 import type { UserOutcome, UserRepository } from './user-ports.ts';
 
 export interface UserServiceDeps {
@@ -82,15 +90,21 @@ export class UserService {
     const presences = await this.#deps.presences.read(ids);
     const known = new Set(ids);
     const active = facts.enabled.filter(({ clientIds }) => clientIds.some((id) => presences.has(id) || !known.has(id)));
-    const { monthly_traffic_limit: limit } = facts.limits;
+    const activeCount = active.reduce((sum, { count }) => sum + count, 0);
     return {
       user_id: userId,
       ...facts.limits,
       current_clients: facts.clients,
       current_mappings: facts.mappings,
-      current_active_mappings: active.reduce((sum, { count }) => sum + count, 0),
+      current_active_mappings: activeCount,
       current_month_traffic: facts.monthTraffic,
-      traffic_usage_percent: limit === null ? null : percent(facts.monthTraffic, limit),
+      current_bandwidth: 0,
+      clients_usage_percent: share(facts.clients, facts.limits.max_clients),
+      mappings_usage_percent: share(facts.mappings, facts.limits.max_mappings),
+      active_mappings_usage_percent: share(activeCount, facts.limits.max_active_mappings),
+      bandwidth_usage_percent: share(0, facts.limits.total_bandwidth_limit),
+      traffic_usage_percent: share(facts.monthTraffic, facts.limits.monthly_traffic_limit),
+      traffic_resets_at: nextMonth(new Date()).toISOString(),
     };
   }
 
@@ -120,6 +134,7 @@ export class UserService {
       scopes: [...scopesOf(principal)],
       user: userId === null ? null : await this.#find(userId),
       client_id: principal.role === 'client' ? principal.clientId : null,
+      namespaces: namespacesOf(principal),
     };
   }
 
@@ -155,7 +170,25 @@ function demand(
   }
 }
 
-function percent(part: number, whole: number): number {
+/** Per cent of a limit; null: there is none. */
+function share(part: number, whole: number | null): number | null {
+  if (whole === null) return null;
   if (whole === 0) return 100;
   return Math.round((part / whole) * 10_000) / 100;
+}
+
+/** Start of the calendar month (UTC) after `now`. */
+function nextMonth(now: Date): Date {
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1));
+}
+
+function namespacesOf(principal: Principal): Me['namespaces'] {
+  switch (principal.role) {
+    case 'operator':
+      return [];
+    case 'user':
+      return principal.memberships.map(({ namespaceId, role }) => ({ namespace_id: namespaceId, role }));
+    case 'client':
+      return principal.namespaceId === null ? [] : [{ namespace_id: principal.namespaceId, role: 'member' }];
+  }
 }

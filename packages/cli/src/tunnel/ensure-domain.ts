@@ -86,9 +86,10 @@ function ownDomainIn(error: unknown): number | null {
 }
 
 function toTunnel(domain: Domain, target: TargetAddress): Tunnel {
-  const { proof, full_domain } = domain;
+  const { full_domain } = domain;
+  const [proof] = domain.proofs;
   if (domain.verification_state !== 'verified') {
-    const record = proof === null ? '' : `:\n  ${proof.name}  ${proof.type}  "${proof.value}"`;
+    const record = proof === undefined ? '' : `:\n  ${proof.name}  ${proof.type}  "${proof.value}"`;
     throw new CliError(
       'verification_required',
       `Prove first that ${full_domain} is yours. Put this record into its DNS, then run the command again${record}`,

@@ -29,6 +29,31 @@ export const accessInputSchema = z.object({
   deny: z.array(cidrSchema).max(256).default([]),
 });
 
+/** A client that serves a mapping or a domain: of the lowest `priority` that is there, by `weight`. */
+export const upstreamInputSchema = z.object({
+  client_id: z.int(),
+  weight: z.int().min(0).max(1000).default(100),
+  priority: z.int().min(0).max(1000).default(0),
+});
+
+/** Several may balance and take over for one another; each client once. */
+export const upstreamsInputSchema = z
+  .array(upstreamInputSchema)
+  .min(1)
+  .max(64)
+  .refine((upstreams) => new Set(upstreams.map(({ client_id }) => client_id)).size === upstreams.length, {
+    message: 'must not name a client twice',
+  });
+
+export const upstreamStateSchema = z
+  .object({ client_id: z.int(), weight: z.int(), priority: z.int(), online: z.boolean() })
+  .meta({ id: 'UpstreamState' });
+
+/** What an agent could not do, such as listen at a port that is in use there. */
+export const bindingProblemSchema = z
+  .object({ client_id: z.int(), code: z.string(), message: z.string() })
+  .meta({ id: 'BindingProblem' });
+
 /** How far a change has come at an agent. */
 export const deliverySchema = z
   .object({

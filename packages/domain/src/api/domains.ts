@@ -1,23 +1,45 @@
 import { z } from 'zod';
 import { accessRulesSchema } from '../binding.ts';
-import { presenceSchema } from '../presence.ts';
-import { accessInputSchema, deliverySchema, momentSchema, pageShape, portSchema, targetHostSchema } from './common.ts';
+import {
+  accessInputSchema,
+  bindingProblemSchema,
+  deliverySchema,
+  momentSchema,
+  pageShape,
+  portSchema,
+  targetHostSchema,
+  upstreamsInputSchema,
+  upstreamStateSchema,
+} from './common.ts';
 import { bindingStatusSchema, totalsShape } from './mappings.ts';
+
+/** A record that shows that a name is the tenant's: its value is made for this tenant alone. */
+export const dnsProofSchema = z
+  .object({ type: z.enum(['TXT', 'CNAME']), name: z.string(), value: z.string() })
+  .meta({ id: 'DnsProof' });
 
 export const domainSchema = z
   .object({
     domain_id: z.int(),
     /** null: an anonymous client's. */
     user_id: z.int().nullable(),
+    /** Team that shares it; null: none. */
+    namespace_id: z.int().nullable(),
+    /** The first of `upstreams`. */
     client_id: z.int(),
+    upstreams: z.array(upstreamStateSchema),
     full_domain: z.string(),
     /** Both null for a custom domain. */
     subdomain: z.string().nullable(),
     base_domain: z.string().nullable(),
     custom: z.boolean(),
     verification_state: z.enum(['verified', 'pending_verification']),
-    /** The record that proves a custom domain; null when nothing is to be proved. */
-    proof: z.object({ type: z.literal('TXT'), name: z.string(), value: z.string() }).nullable(),
+    /** Records of which one proves a custom domain; empty when nothing is to be proved. */
+    proofs: z.array(dnsProofSchema),
+    /** When the proof was looked for last, and since when it is missing at a name that was verified. */
+    proof_checked_at: momentSchema.nullable(),
+    proof_missing_since: momentSchema.nullable(),
+    verified_at: momentSchema.nullable(),
     target_scheme: z.enum(['http', 'https']),
     target_host: z.string(),
     target_port: portSchema,
@@ -26,6 +48,7 @@ export const domainSchema = z
     tls_mode: z.enum(['terminate', 'passthrough', 'off']),
     enabled: z.boolean(),
     status: bindingStatusSchema.or(z.literal('pending_verification')),
+    problems: z.array(bindingProblemSchema),
     url: z.string(),
     urls: z.array(z.string()),
     access: accessRulesSchema,
@@ -63,6 +86,8 @@ export const createDomainSchema = z
     base_domain: z.string().max(253).optional(),
     /** Absent: the calling client. */
     client_id: z.int().optional(),
+    /** Several clients, in place of `client_id`. */
+    upstreams: upstreamsInputSchema.optional(),
     ...targetShape,
     target_host: targetShape.target_host.default('127.0.0.1'),
     target_scheme: targetShape.target_scheme.default('http'),
@@ -75,12 +100,20 @@ export const createDomainSchema = z
     message: 'must not be given together with subdomain',
     path: ['domain'],
   })
+  .refine((body) => body.upstreams === undefined || body.client_id === undefined, {
+    message: 'must not be given together with client_id',
+    path: ['upstreams'],
+  })
   .meta({ id: 'CreateDomain' });
 
 /** What is absent stays as it is. A name cannot be changed. */
 export const updateDomainSchema = z
-  .object({ ...targetShape, client_id: z.int(), access: accessInputSchema })
+  .object({ ...targetShape, client_id: z.int(), upstreams: upstreamsInputSchema, access: accessInputSchema })
   .partial()
+  .refine((body) => body.upstreams === undefined || body.client_id === undefined, {
+    message: 'must not be given together with client_id',
+    path: ['upstreams'],
+  })
   .meta({ id: 'UpdateDomain' });
 
 export const deliveredDomainSchema = domainSchema
@@ -99,23 +132,14 @@ export const availabilitySchema = z
   })
   .meta({ id: 'Availability' });
 
-/** A route: what an endpoint is bound to, and where its clients are now. */
-export const routeSchema = z
-  .object({
-    endpoint: z.string(),
-    binding_id: z.string(),
-    version: z.int(),
-    protocol: z.enum(['http', 'tcp', 'udp', 'socks5']),
-    enabled: z.boolean(),
-    user_id: z.int().nullable(),
-    upstreams: z.array(z.object({ client_id: z.int(), presence: presenceSchema.nullable() })),
-  })
-  .meta({ id: 'Route' });
-export const routesPageSchema = z.object({ routes: z.array(routeSchema), ...pageShape });
+/** What a look for the proof of a custom domain has found. */
+export const verifiedDomainSchema = deliveredDomainSchema
+  .extend({ checks: z.array(dnsProofSchema.extend({ found: z.array(z.string()), matches: z.boolean() })) })
+  .meta({ id: 'VerifiedDomain' });
 
 export type Domain = z.infer<typeof domainSchema>;
 export type CreateDomain = z.input<typeof createDomainSchema>;
 export type UpdateDomain = z.infer<typeof updateDomainSchema>;
 export type DeliveredDomain = z.infer<typeof deliveredDomainSchema>;
 export type Availability = z.infer<typeof availabilitySchema>;
-export type Route = z.infer<typeof routeSchema>;
+export type VerifiedDomain = z.infer<typeof verifiedDomainSchema>;

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { momentSchema, pageShape } from './common.ts';
+import { memberRoleSchema } from './namespaces.ts';
+import { scopesSchema } from './scopes.ts';
 
 const limitSchema = z.int().min(0).nullable();
 
@@ -16,6 +18,8 @@ export const limitsSchema = z
   .meta({ id: 'Limits' });
 
 export const planSchema = limitsSchema.extend({ name: z.string() }).meta({ id: 'Plan' });
+/** A plan as it shall be: all six limits. */
+export const putPlanSchema = limitsSchema.meta({ id: 'PutPlan' });
 export const plansSchema = z.object({ plans: z.array(planSchema) });
 
 export const userStatusSchema = z.enum(['active', 'disabled', 'deleted']);
@@ -31,6 +35,8 @@ export const userSchema = z
     created_at: momentSchema,
     updated_at: momentSchema,
     last_login_at: momentSchema.nullable(),
+    /** Rises with every change; the `ETag`. */
+    version: z.int(),
   })
   .meta({ id: 'User' });
 
@@ -40,7 +46,7 @@ const usernameSchema = z
   .max(64)
   .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'must be letters, digits, and . _ - between them');
 const passwordSchema = z.string().min(8).max(256);
-const planNameSchema = z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/);
+export const planNameSchema = z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/);
 
 export const createUserSchema = z
   .object({
@@ -62,6 +68,8 @@ export const updateUserSchema = z
     username: usernameSchema.optional(),
     email: z.email().max(254).optional(),
     password: passwordSchema.optional(),
+    /** Proves a user who sets a new password; operators need none. */
+    current_password: z.string().max(256).optional(),
     plan: planNameSchema.optional(),
     status: z.enum(['active', 'disabled']).optional(),
   })
@@ -84,15 +92,18 @@ export const quotaUseSchema = limitsSchema
     current_active_mappings: z.int(),
     /** Bytes in this calendar month (UTC). */
     current_month_traffic: z.int(),
-    /** null: the traffic is not limited. */
+    /** Bytes a second that the user's tunnels moved lately, in the whole cluster. */
+    current_bandwidth: z.number(),
+    /** Of each limit, what is used of it; null: it is not limited. */
+    clients_usage_percent: z.number().nullable(),
+    mappings_usage_percent: z.number().nullable(),
+    active_mappings_usage_percent: z.number().nullable(),
+    bandwidth_usage_percent: z.number().nullable(),
     traffic_usage_percent: z.number().nullable(),
+    /** When the month ends and its traffic begins anew (UTC). */
+    traffic_resets_at: momentSchema,
   })
   .meta({ id: 'QuotaUse' });
-
-export const scopesSchema = z
-  .array(z.enum(['read', 'write']))
-  .min(1)
-  .max(2);
 
 export const apiKeySchema = z
   .object({
@@ -127,10 +138,13 @@ export const meSchema = z
     scopes: scopesSchema,
     user: userSchema.nullable(),
     client_id: z.int().nullable(),
+    /** Teams of a user, or of an agent's client. */
+    namespaces: z.array(z.object({ namespace_id: z.int(), role: memberRoleSchema })),
   })
   .meta({ id: 'Me' });
 
 export type Limits = z.infer<typeof limitsSchema>;
+export type PutPlan = z.infer<typeof putPlanSchema>;
 export type Plan = z.infer<typeof planSchema>;
 export type User = z.infer<typeof userSchema>;
 export type CreateUser = z.infer<typeof createUserSchema>;

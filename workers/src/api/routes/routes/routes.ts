@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi';
 import { pageQuerySchema } from '@tunnox/domain/api/common';
-import { routeSchema, routesPageSchema } from '@tunnox/domain/api/domains';
+import { routeSchema, routesPageSchema } from '@tunnox/domain/api/routes';
 import { z } from 'zod';
 import type { RouteService } from '../../../services/route-service.ts';
 import { createRouter } from '../../context.ts';
