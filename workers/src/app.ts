@@ -3,8 +3,10 @@ import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { Hono } from 'hono';
 import { type AppEnv, createRouter } from './api/context.ts';
 import { authenticate } from './api/middleware/authenticate.ts';
+import { allowOrigins } from './api/middleware/cors.ts';
 import { allowHosts, limitBody, requireJson } from './api/middleware/guard.ts';
 import { idempotency } from './api/middleware/idempotency.ts';
+import { limitAddress, limitPrincipal, type RateLimitOptions, tellRates } from './api/middleware/rate-limit.ts';
 import { logRequests } from './api/middleware/request-log.ts';
 import { completeDocument } from './api/openapi-document.ts';
 import { toProblemResponse } from './api/problem.ts';
@@ -23,6 +25,7 @@ import type { DomainService } from './services/domain-service.ts';
 import type { MappingService } from './services/mapping-service.ts';
 import type { HealthRepository, IdempotencyRepository, Log } from './services/node-ports.ts';
 import type { NodeService } from './services/node-service.ts';
+import type { RateLimiter } from './services/rate-limiter.ts';
 import type { RouteService } from './services/route-service.ts';
 import type { UserService } from './services/user-service.ts';
 
@@ -37,6 +40,7 @@ export interface AppParts {
   nodes: NodeService;
   idempotencyKeys: IdempotencyRepository;
   health: HealthRepository;
+  rateLimiter: RateLimiter;
   log: Log;
   /** Routers with credentials of their own, by their path. */
   mounts: { path: string; router: Hono }[];
@@ -45,6 +49,9 @@ export interface AppParts {
 export interface AppOptions {
   /** Host names under which the API answers. */
   apiHosts: readonly string[];
+  rateLimit: RateLimitOptions;
+  /** Origins of pages that may call the API. */
+  corsOrigins: readonly string[];
 }
 
 /** The control plane's HTTP interface. */
@@ -60,14 +67,19 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
   app.notFound((c) => toProblemResponse(new TunnoxError('not_found', 'There is nothing here'), c.get('requestId')));
 
   app.use(logRequests(log), allowHosts(options.apiHosts));
+  if (options.corsOrigins.length > 0) app.use('/api/v1/*', allowOrigins(options.corsOrigins));
   app.route('/', healthRoutes(parts.health));
   for (const { path, router } of parts.mounts) app.route(path, router);
 
   app.use(
     '/api/v1/*',
+    tellRates,
+    // Before authentication: guessing credentials is limited too.
+    limitAddress(parts.rateLimiter, options.rateLimit),
     limitBody,
     requireJson,
     authenticate(parts.authenticator),
+    limitPrincipal(parts.rateLimiter, options.rateLimit),
     idempotency(parts.idempotencyKeys, log),
   );
   for (const router of [

@@ -13,6 +13,8 @@ import { createHealthRepository } from './repositories/health-repository.ts';
 import { createIdempotencyRepository } from './repositories/idempotency-repository.ts';
 import { createJoinTokenRepository } from './repositories/join-token-repository.ts';
 import { createMappingRepository } from './repositories/mapping-repository.ts';
+import { createRateLimiter } from './repositories/object-rate-limiter.ts';
+import { rateLimiterStub } from './repositories/object-stubs.ts';
 import { createNodeRepository } from './repositories/node-repository.ts';
 import { createPolicyRepository } from './repositories/policy-repository.ts';
 import { createPostgres } from './repositories/postgres.ts';
@@ -84,6 +86,7 @@ export function compose(env: Env): ControlPlane {
       }),
       idempotencyKeys: createIdempotencyRepository(postgres, createCipher(encryptionKey, 'stored-answer')),
       health: createHealthRepository(postgres),
+      rateLimiter: createRateLimiter({ shard: (index) => rateLimiterStub(env, index), log, now: Date.now }),
       log,
       mounts: [
         { path: '/relay/v1', router: live.relayRoutes },
@@ -93,7 +96,11 @@ export function compose(env: Env): ControlPlane {
         },
       ],
     },
-    { apiHosts },
+    {
+      apiHosts,
+      rateLimit: { ...settings.rateLimit, addressHeader: settings.clientAddressHeader },
+      corsOrigins: settings.corsOrigins,
+    },
   );
   return { app, sweep: () => live.sweep() };
 }

@@ -4,6 +4,7 @@ import type { Env } from './env.ts';
 export { ClientPresence } from './objects/client-presence.ts';
 export { DomainRoute } from './objects/domain-route.ts';
 export { NodeDirectory } from './objects/node-directory.ts';
+export { RateLimiter } from './objects/rate-limiter.ts';
 export { RelayNode } from './objects/relay-node.ts';
 
 let made: ControlPlane | undefined;

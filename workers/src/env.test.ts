@@ -23,6 +23,17 @@ test('parseSettings() reads lists, keys and templates', () => {
   assert.equal(settings.redis, null);
 });
 
+test('parseSettings() reads the rate limit and the origins, which have defaults', () => {
+  assert.deepEqual([parse({}).rateLimit, parse({}).corsOrigins], [{ perS: 100, burst: 200 }, []]);
+  const settings = parse({
+    RATE_LIMIT_PER_S: '2.5',
+    RATE_LIMIT_BURST: '7',
+    CORS_ORIGINS: 'https://A.example, http://b:1',
+  });
+  assert.deepEqual(settings.rateLimit, { perS: 2.5, burst: 7 });
+  assert.deepEqual(settings.corsOrigins, ['https://a.example', 'http://b:1']);
+});
+
 test('parseSettings() wants both Redis settings or none', () => {
   const redis = { UPSTASH_REDIS_REST_URL: 'https://redis.example', UPSTASH_REDIS_REST_TOKEN: 'token' };
   assert.deepEqual(parse(redis).redis, { url: 'https://redis.example', token: 'token' });
@@ -37,6 +48,10 @@ test('parseSettings() names the setting that is wrong, and no value', () => {
     ['ENCRYPTION_KEY', 'secret-value'],
     ['ENCRYPTION_KEY', Buffer.alloc(16).toString('base64')],
     ['BASE_DOMAINS', ' , '],
+    ['RATE_LIMIT_PER_S', '0'],
+    ['RATE_LIMIT_BURST', '1.5'],
+    ['CORS_ORIGINS', 'https://secret-value/path'],
+    ['CORS_ORIGINS', 'secret-value'],
     ['PUBLIC_HTTP_URL', 'http://secret-value'],
     ['API_HOSTS', ''],
     ['NEON_FETCH_ENDPOINT', 'secret-value'],

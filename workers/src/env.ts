@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ClientPresence } from './objects/client-presence.ts';
 import type { DomainRoute } from './objects/domain-route.ts';
 import type { NodeDirectory } from './objects/node-directory.ts';
+import type { RateLimiter } from './objects/rate-limiter.ts';
 import type { RelayNode } from './objects/relay-node.ts';
 
 /** Bindings of the Worker as wrangler.toml (or Miniflare) gives them. */
@@ -28,10 +29,17 @@ export interface Env {
   CLIENT_ADDRESS_HEADER?: string;
   /** Lease of a relay in milliseconds; absent: 30 000. */
   RELAY_LEASE_MS?: string;
+  /** Requests a second below /api/v1 of one address, and of one principal; absent: 100. */
+  RATE_LIMIT_PER_S?: string;
+  /** How many of them may come at once; absent: 200. */
+  RATE_LIMIT_BURST?: string;
+  /** Origins of pages that may call the API, comma separated, or `*`; absent: none. */
+  CORS_ORIGINS?: string;
   DOMAIN_ROUTE: DurableObjectNamespace<DomainRoute>;
   CLIENT_PRESENCE: DurableObjectNamespace<ClientPresence>;
   RELAY_NODE: DurableObjectNamespace<RelayNode>;
   NODE_DIRECTORY: DurableObjectNamespace<NodeDirectory>;
+  RATE_LIMITER: DurableObjectNamespace<RateLimiter>;
 }
 
 const commaList = z
@@ -43,6 +51,12 @@ const commaList = z
       .filter((item) => item !== ''),
   )
   .pipe(z.array(z.string()).min(1));
+
+const originSchema = z
+  .string()
+  .refine((text) => text === '*' || (URL.canParse(text) && new URL(text).origin === text), {
+    message: 'must be origins such as https://console.example.com, or *',
+  });
 
 const urlTemplate = z
   .string()
@@ -72,6 +86,9 @@ const settingsSchema = z.object({
     .regex(/^[a-z0-9-]{1,64}$/i)
     .default('cf-connecting-ip'),
   RELAY_LEASE_MS: z.coerce.number().int().min(500).max(600_000).default(30_000),
+  RATE_LIMIT_PER_S: z.coerce.number().min(0.001).max(1_000_000).default(100),
+  RATE_LIMIT_BURST: z.coerce.number().int().min(1).max(1_000_000).default(200),
+  CORS_ORIGINS: commaList.pipe(z.array(originSchema)).optional(),
 });
 
 /** The Worker's settings, validated. */
@@ -88,6 +105,8 @@ export interface Settings {
   apiHosts: string[];
   clientAddressHeader: string;
   relayLeaseMs: number;
+  rateLimit: { perS: number; burst: number };
+  corsOrigins: string[];
 }
 
 /**
@@ -118,5 +137,7 @@ export function parseSettings(env: Env): Settings {
     apiHosts: s.API_HOSTS,
     clientAddressHeader: s.CLIENT_ADDRESS_HEADER,
     relayLeaseMs: s.RELAY_LEASE_MS,
+    rateLimit: { perS: s.RATE_LIMIT_PER_S, burst: s.RATE_LIMIT_BURST },
+    corsOrigins: s.CORS_ORIGINS ?? [],
   };
 }

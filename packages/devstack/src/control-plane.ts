@@ -29,6 +29,8 @@ export interface ControlPlaneOptions {
   cronIntervalMs: number | null;
   /** Lease of relays in milliseconds; absent: as in production. */
   relayLeaseMs?: number;
+  /** Requests a second of one principal, and how many at once; absent: as in production. */
+  rateLimit?: { perS: number; burst: number };
 }
 
 const HOST = '127.0.0.1';
@@ -109,8 +111,17 @@ export class ControlPlane {
   }
 
   #vars(): Record<string, string> {
-    const { databaseUrl, redis, operatorKey, encryptionKey, baseDomain, publicHttpUrl, publicHttpsUrl, relayLeaseMs } =
-      this.#options;
+    const {
+      databaseUrl,
+      redis,
+      operatorKey,
+      encryptionKey,
+      baseDomain,
+      publicHttpUrl,
+      publicHttpsUrl,
+      relayLeaseMs,
+      rateLimit,
+    } = this.#options;
     const redisUrl = redis === null ? null : redis.kind === 'gateway' ? this.#upstash?.url : redis.url;
     return {
       DATABASE_URL: databaseUrl,
@@ -125,6 +136,9 @@ export class ControlPlane {
       PUBLIC_HTTPS_URL: publicHttpsUrl,
       API_HOSTS: `127.0.0.1,localhost,api.${baseDomain}`,
       ...(relayLeaseMs === undefined ? {} : { RELAY_LEASE_MS: String(relayLeaseMs) }),
+      ...(rateLimit === undefined
+        ? {}
+        : { RATE_LIMIT_PER_S: String(rateLimit.perS), RATE_LIMIT_BURST: String(rateLimit.burst) }),
     };
   }
 }

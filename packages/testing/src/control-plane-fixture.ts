@@ -81,6 +81,8 @@ export async function startControlPlane(options: ControlPlaneFixtureOptions = {}
         publicHttpUrl: 'http://{host}:8080',
         publicHttpsUrl: 'https://{host}:8443',
         cronIntervalMs: null,
+        // Tests come at once, and are no attack.
+        rateLimit: { perS: 100_000, burst: 100_000 },
         ...(options.relayLeaseMs === undefined ? {} : { relayLeaseMs: options.relayLeaseMs }),
       },
     );

@@ -1,12 +1,15 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { Caller } from '../services/principal.ts';
+import type { RateTaken } from './middleware/rate-limit.ts';
 
 /** What middleware leaves for handlers. */
 export interface AppVariables {
   requestId: string;
   /** Set below /api/v1. */
   caller: Caller;
+  /** Set below /api/v1. */
+  rates: RateTaken[];
 }
 
 // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants a type without index signature

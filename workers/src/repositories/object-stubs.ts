@@ -19,3 +19,8 @@ export function relayNodeStub(env: Env, nodeId: string) {
 export function nodeDirectoryStub(env: Env) {
   return env.NODE_DIRECTORY.getByName('cluster');
 }
+
+/** One of the places where requests are counted. */
+export function rateLimiterStub(env: Env, shard: number) {
+  return env.RATE_LIMITER.getByName(`shard-${shard}`);
+}
