@@ -67,14 +67,15 @@ export async function readPreviousWorker(fixture: Fixture): Promise<WorkerBundle
 /**
  * Fills a database that has the fixture's migrations and nothing else.
  *
- * All times are moved, as if the data had been made now: what ends after a day would have ended.
+ * All times are moved, as if the data had been made an hour ago: what ends after a day would have ended. Traffic is of
+ * this month.
  */
 export async function loadDump(database: Client, fixture: Fixture): Promise<void> {
   await database.query(await readFile(DUMP_FILE, 'utf8'));
   const { rows } = await database.query<{ statement: string }>(
     `select format('update %I set %s', table_name, string_agg(case data_type
        when 'date' then format('%1$I = (%1$I + (date_trunc(''month'', now()) - date_trunc(''month'', $1::timestamptz)))::date', column_name)
-       else format('%1$I = %1$I + (now() - $1::timestamptz)', column_name) end, ', ')) as statement
+       else format('%1$I = %1$I + (now() - interval ''1 hour'' - $1::timestamptz)', column_name) end, ', ')) as statement
      from information_schema.columns
      where table_schema = 'public' and data_type in ('timestamp with time zone', 'date')
      group by table_name`,

@@ -2,18 +2,14 @@ import assert from 'node:assert/strict';
 import { waitFor } from '@tunnox/testing/wait-for';
 import type { Client } from 'pg';
 import { FakeRelay, instanceId } from '../fake-relay.ts';
-import type { Body } from '../test-stack.ts';
 import type { Facts, KnownClient } from './fixture.ts';
+import { leaveUndelivered } from './leave-undelivered.ts';
+import { makeDomains, makeMappings } from './make-bindings.ts';
+import { type MadeClients, makeAnonymous, makeClients } from './make-clients.ts';
+import { makeUsers } from './make-users.ts';
 import type { WorkerOnDatabase } from './worker-on-database.ts';
 
-const PASSWORDS = { ada: 'a lovely password', bob: 'correct horse battery' };
-
-/** bcrypt of bob's, as a site that moves here would bring it. */
-const BCRYPT_HASH = '$2b$10$TVPxzfTNjp0rAASrdBZNPeReYbfY2VCtqGk5rW5y3i18FNHPqx8Li';
-
 const WAIT_MS = 10_000;
-
-const WRITES = { scopes: ['read', 'write'] };
 
 /**
  * Uses a Worker until every table has rows of every kind, by its own calls; by SQL only what operators do by SQL in that
@@ -21,7 +17,7 @@ const WRITES = { scopes: ['read', 'write'] };
  */
 export async function useWorker(worker: WorkerOnDatabase, database: Client): Promise<Facts> {
   await operateBySql(database);
-  const { users, keys } = await makeUsers(worker);
+  const { users, passwords, keys } = await makeUsers(worker);
   const { relays, joinToken } = await makeRelays(worker);
   const [first] = relays;
   assert.ok(first !== undefined);
@@ -40,7 +36,7 @@ export async function useWorker(worker: WorkerOnDatabase, database: Client): Pro
   await leave(relays, database);
   return {
     users,
-    passwords: PASSWORDS,
+    passwords,
     keys,
     clients: { ...clients, claimed, disabledUntold: untold.client },
     domains: { ...domains, untold: untold.domain },
@@ -62,37 +58,6 @@ async function operateBySql(database: Client): Promise<void> {
   await database.query(`insert into reserved_names (name, reason) values ('status', 'Our own status page')`);
 }
 
-async function makeUsers(worker: WorkerOnDatabase): Promise<Pick<Facts, 'users' | 'keys'>> {
-  const make = async (body: object): Promise<number> =>
-    (await worker.call('POST', '/users', body))['user_id'] as number;
-  const ada = await make({ username: 'ada', email: 'Ada@customer.example', password: PASSWORDS.ada, plan: 'pro' });
-  const bob = await make({ username: 'bob', email: 'bob@customer.example', password_hash: BCRYPT_HASH });
-  const carol = await make({ username: 'carol', email: 'carol@customer.example', plan: 'team' });
-  const deleted = await make({ username: 'dave', email: 'dave@customer.example', plan: 'enterprise' });
-  await worker.call('POST', `/users/${ada}/quota`, { max_clients: 20, monthly_traffic_limit: null });
-  await worker.call('POST', `/users/${bob}/quota`, { monthly_traffic_limit: 5_000_000 });
-  const key = async (userId: number, body: object): Promise<Body> =>
-    worker.call('POST', `/users/${userId}/api-keys`, body);
-  const inTenYears = new Date(Date.now() + 3650 * 86_400_000).toISOString();
-  const revoked = await key(ada, { name: 'lost', ...WRITES });
-  const keys = {
-    full: await key(ada, { name: 'laptop', ...WRITES }),
-    read: await key(ada, { name: 'dashboard', scopes: ['read'] }),
-    lasting: await key(ada, { name: 'robot', ...WRITES, expires_at: inTenYears }),
-    revoked,
-    bob: await key(bob, { name: 'bob' }),
-  };
-  const gone = await key(deleted, {});
-  await worker.call('GET', '/me', undefined, revoked['api_key'] as string);
-  await worker.call('DELETE', `/users/${ada}/api-keys/${revoked['key_id']}`);
-  await worker.call('POST', '/clients', { client_name: 'of dave' }, gone['api_key'] as string);
-  await worker.call('DELETE', `/users/${deleted}`);
-  await worker.call('PUT', `/users/${carol}`, { status: 'disabled' });
-  await worker.call('PUT', `/users/${ada}`, { username: 'ada.l' });
-  const texts = Object.entries(keys).map(([name, made]) => [name, made['api_key'] as string]);
-  return { users: { ada, bob, carol, deleted }, keys: Object.fromEntries(texts) as Facts['keys'] };
-}
-
 async function makeRelays(worker: WorkerOnDatabase): Promise<{ relays: FakeRelay[]; joinToken: string }> {
   const open = await worker.call('POST', '/join-tokens', { name: 'all', uses: null, expires_in_s: null });
   await worker.call('POST', '/join-tokens', { name: 'five', uses: 5 });
@@ -111,86 +76,6 @@ async function makeRelays(worker: WorkerOnDatabase): Promise<{ relays: FakeRelay
     return (nodes as { memory_usage: number }[]).every((node) => node.memory_usage > 0);
   }, WAIT_MS);
   return { relays, joinToken: open['join_token'] as string };
-}
-
-type MadeClients = Omit<Facts['clients'], 'claimed' | 'disabledUntold'>;
-
-async function makeClients(worker: WorkerOnDatabase, keys: Facts['keys']): Promise<MadeClients> {
-  const make = async (name: string, token = keys.full): Promise<KnownClient> => {
-    const made = await worker.call('POST', '/clients', { client_name: name, client_desc: `"${name}", ünïcode` }, token);
-    return { clientId: made['client_id'] as number, authCode: made['auth_code'] as string };
-  };
-  const server = await make('server');
-  const laptop = await make('laptop');
-  const rotated = await make('rotated');
-  const code = await worker.call('POST', `/clients/${rotated.clientId}/rotate-code`, undefined, keys.full);
-  const disabled = await make('disabled');
-  await worker.call('PUT', `/clients/${disabled.clientId}`, { enabled: false }, keys.full);
-  await make('of bob', keys.bob);
-  const deleted = await make('deleted');
-  await worker.call('DELETE', `/clients/${deleted.clientId}`, undefined, keys.full);
-  const anonymous = await makeAnonymous(worker);
-  return { server, laptop, rotated: { ...rotated, authCode: code['auth_code'] as string }, disabled, anonymous };
-}
-
-async function makeAnonymous(worker: WorkerOnDatabase): Promise<KnownClient> {
-  const headers = { 'cf-connecting-ip': '198.51.100.7' };
-  const body = { agent_version: '0.1.0', protocol: 1 };
-  const made = await worker.tryCall('POST', '/agent/v1/session', body, null, headers);
-  assert.equal(made.status, 200);
-  return { clientId: made.body['client_id'] as number, authCode: made.body['auth_code'] as string };
-}
-
-async function makeMappings(
-  worker: WorkerOnDatabase,
-  keys: Facts['keys'],
-  { server, laptop }: MadeClients,
-): Promise<Facts['mappings']> {
-  const ends = { source_client_id: laptop.clientId, target_client_id: server.clientId };
-  const make = async (body: object): Promise<number> =>
-    (await worker.call('POST', '/mappings', body, keys.full))['mapping_id'] as number;
-  const access = { allow: ['10.0.0.0/8', '2001:db8::/32'], deny: ['10.9.0.1'] };
-  const mappings = {
-    privateTcp: await make({ ...ends, name: 'db', target_host: 'db.internal', target_port: 5432, local_port: 5433 }),
-    socks5: await make({ ...ends, protocol: 'socks5', local_port: 1080 }),
-    publicTcp: await make({ target_client_id: server.clientId, target_port: 22, remote_port: 20_003, access }),
-  };
-  const disabled = await make({ target_client_id: server.clientId, target_port: 23 });
-  await worker.call('PUT', `/mappings/${disabled}`, { enabled: false, name: 'switched off' }, keys.full);
-  const deleted = await make({ target_client_id: server.clientId, target_port: 24 });
-  await worker.call('DELETE', `/mappings/${deleted}`, undefined, keys.full);
-  return mappings;
-}
-
-async function makeDomains(
-  worker: WorkerOnDatabase,
-  keys: Facts['keys'],
-  { server, anonymous }: MadeClients,
-): Promise<{ domains: Omit<Facts['domains'], 'untold'>; domainIds: Facts['domainIds'] }> {
-  const client_id = server.clientId;
-  const make = (body: object, token: string) => worker.call('POST', '/domains', body, token);
-  const shop = await make({ client_id, subdomain: 'shop', target_port: 3000, host_header: 'shop.internal' }, keys.full);
-  const access = { deny: ['192.0.2.0/24'] };
-  const second = { client_id, subdomain: 'journal', base_domain: 'second.example', target_scheme: 'https', access };
-  const journal = await make({ ...second, target_port: 8443, tls_mode: 'off' }, keys.full);
-  await worker.call('PUT', `/domains/${journal['domain_id']}`, { enabled: false }, keys.full);
-  const pending = await make({ client_id, domain: 'www.customer.example', target_port: 80 }, keys.full);
-  // The same name, wanted by somebody else: neither has proved it.
-  const bobs = await worker.call('GET', '/clients', undefined, keys.bob);
-  const bob = bobs['clients'][0]['client_id'] as number;
-  await make({ client_id: bob, domain: 'www.customer.example', target_port: 81 }, keys.bob);
-  const deleted = await make({ client_id, subdomain: 'gone', target_port: 1 }, keys.full);
-  await worker.call('DELETE', `/domains/${deleted['domain_id']}`, undefined, keys.full);
-  const session = await worker.session(anonymous);
-  const random = await make({ target_port: 3000 }, session['access_token'] as string);
-  return {
-    domains: {
-      name: shop['full_domain'] as string,
-      pending: pending['full_domain'] as string,
-      anonymous: random['full_domain'] as string,
-    },
-    domainIds: { name: shop['domain_id'] as number, pending: pending['domain_id'] as number },
-  };
 }
 
 /** Attaches an agent, and lets it report a change as applied. */
@@ -257,38 +142,6 @@ async function makeClaimed(
     [userId, newClientId, claimed.clientId],
   );
   return claimed;
-}
-
-/** Changes of which nobody was told: the Worker died before it claimed the row, or after. */
-async function leaveUndelivered(
-  worker: WorkerOnDatabase,
-  database: Client,
-  keys: Facts['keys'],
-  { server }: MadeClients,
-): Promise<{ client: KnownClient; domain: string }> {
-  const made = await worker.call('POST', '/clients', { client_name: 'to be disabled' }, keys.full);
-  const client = { clientId: made['client_id'] as number, authCode: made['auth_code'] as string };
-  const fail = async (when: string, work: () => Promise<unknown>) => {
-    await database.query(
-      `create trigger fault before update on outbox for each row when (${when}) execute function fault()`,
-    );
-    await work();
-    await database.query('drop trigger fault on outbox');
-  };
-  await database.query(
-    `create function fault() returns trigger language plpgsql as $$ begin raise exception 'fault'; end $$`,
-  );
-  const domain = { client_id: server.clientId, subdomain: 'untold', target_port: 3001 };
-  await fail('new.attempts > 0', () => worker.call('POST', '/domains', domain, keys.full));
-  await fail('new.delivered_at is not null', () =>
-    worker.call('PUT', `/clients/${client.clientId}`, { enabled: false }, keys.full),
-  );
-  await database.query('drop function fault()');
-  const { rows } = await database.query(
-    `select claimed_at is not null as claimed from outbox where delivered_at is null order by id`,
-  );
-  assert.deepEqual(rows, [{ claimed: false }, { claimed: true }]);
-  return { client, domain: 'untold.tunnox.example' };
 }
 
 /** One relay says goodbye; the others are cut with the Worker. */
