@@ -65,6 +65,10 @@ function* errorsOfEvery(managed: boolean, method: string, operation: Operation):
   if (operation.security?.length !== 0) {
     yield* ['unauthenticated', 'forbidden', 'client_disabled', 'client_claimed'] as const;
   }
+  if (operation.parameters?.some((one) => 'name' in one && one.name === 'If-Match') === true) {
+    yield 'precondition_failed';
+    yield 'malformed';
+  }
   if (method === 'get') return;
   yield* ['malformed', 'too_large', 'unsupported_media_type'] as const;
   // The Idempotency-Key was used for another request.

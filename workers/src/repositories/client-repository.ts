@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { ClientRecord, ClientRepository } from '../services/client-ports.ts';
+import type { IfVersion } from '../services/if-version.ts';
 import type { Tenant } from '../services/principal.ts';
 import { limitsOf } from './limits-sql.ts';
 import type { Postgres } from './postgres.ts';
@@ -14,6 +15,7 @@ import {
   ownedBy,
   selectPage,
 } from './sql-parts.ts';
+import { transactionIf } from './transaction-if.ts';
 
 const SELECT_CLIENT = sql`select c.client_id, c.user_id, c.namespace_id, c.name as client_name, c.description as client_desc,
   c.type as client_type, c.config_version, c.config_applied_version,
@@ -25,8 +27,14 @@ const FROM = sql`clients c left join users u on u.user_id = c.user_id`;
 
 /** Clients; every change that relays or agents must hear of leaves a row in the outbox. */
 export function createClientRepository(postgres: Postgres): ClientRepository {
-  async function change(client: ClientRecord, ...statements: [SQL, ...SQL[]]): Promise<number[]> {
-    const rows = await postgres.transaction<{ id: number }>(lockOwner(client.user_id, client.client_id), ...statements);
+  async function change(
+    client: ClientRecord,
+    ifVersion: IfVersion,
+    ...statements: [SQL, ...SQL[]]
+  ): Promise<number[]> {
+    const lock = lockOwner(client.user_id, client.client_id);
+    const object = { table: 'clients', id: client.client_id, ifVersion } as const;
+    const rows = await transactionIf<{ id: number }>(postgres, lock, object, ...statements);
     return rows.map(({ id }) => id);
   }
 
@@ -78,7 +86,7 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
         page,
       ),
 
-    update(client, { name, description, enabled }, audit) {
+    update(client, { name, description, enabled }, audit, ifVersion) {
       const set = assignments({
         name: name === undefined ? undefined : sql`${name}`,
         description: description === undefined ? undefined : sql`${description}`,
@@ -89,10 +97,11 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
       const voided = enabled === false ? sql`case when ${switched} then 1 else 0 end` : sql`0`;
       return change(
         client,
+        ifVersion,
         sql`
         with old as (select client_id, lifecycle from clients where client_id = ${client.client_id} and lifecycle <> 'claimed'),
         changed as (
-          update clients c set ${sql.join([...set, sql`updated_at = now()`], sql`, `)},
+          update clients c set ${sql.join([...set, sql`row_version = c.row_version + 1`, sql`updated_at = now()`], sql`, `)},
             credential_generation = c.credential_generation + ${voided}
           from old where c.client_id = old.client_id
           returning c.client_id, c.user_id, c.config_version, ${switched} as switched
@@ -101,9 +110,10 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
       );
     },
 
-    remove: (client, audit) =>
+    remove: (client, audit, ifVersion) =>
       change(
         client,
+        ifVersion,
         ...removeClients(sql`select ${client.client_id}::bigint as client_id`),
         sql`
         with changed as (
@@ -113,21 +123,23 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
         select id from told union all ${OUTBOX_OF_TRANSACTION}`,
       ),
 
-    rotateCode: (client, authCodeHash, audit) =>
+    rotateCode: (client, authCodeHash, audit, ifVersion) =>
       change(
         client,
+        ifVersion,
         sql`
         with changed as (
           update clients set auth_code_hash = ${authCodeHash}, credential_generation = credential_generation + 1,
-            updated_at = now()
+            row_version = row_version + 1, updated_at = now()
           where client_id = ${client.client_id} returning client_id, user_id, config_version
         ), audited as (${auditClient(audit)})
         ${insertClientChange('rotated', sql`changed`)}`,
       ),
 
-    disconnect: (client, audit) =>
+    disconnect: (client, audit, ifVersion) =>
       change(
         client,
+        ifVersion,
         sql`
         with changed as (select client_id, user_id, config_version from clients where client_id = ${client.client_id}),
         audited as (${auditClient(audit)})

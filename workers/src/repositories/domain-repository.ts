@@ -11,6 +11,7 @@ import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedDomain, type DomainMade, insertDomain, TELLABLE } from './domain-insert-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError } from './postgres.ts';
 import { array, assignments, domainsOf, insertAudit, lockOwner, moment, selectPage } from './sql-parts.ts';
+import { transactionIf } from './transaction-if.ts';
 
 const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id, d.namespace_id,
   (select e.client_id from endpoint_upstreams e where e.domain_id = d.id order by e.priority, e.client_id limit 1) as client_id,
@@ -102,7 +103,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
         page,
       ),
 
-    async update(domain, change, audit): Promise<DomainOutcome> {
+    async update(domain, change, audit, ifVersion): Promise<DomainOutcome> {
       const { domain_id: id, client_id: before } = domain;
       const after = change.clientId ?? before;
       const set = assignments({
@@ -116,8 +117,10 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
         access_deny: change.access === undefined ? undefined : array(change.access.deny, 'text'),
       });
       const rows = await goneIfDangling(() =>
-        postgres.transaction<{ domain_id: number; outbox_id: number | null }>(
+        transactionIf<{ domain_id: number; outbox_id: number | null }>(
+          postgres,
           lockOwner(domain.user_id, before),
+          { table: 'http_domain_mappings', id, ifVersion },
           sql`
           with changed as (
             update http_domain_mappings d set ${sql.join(
@@ -139,9 +142,11 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
       return { outcome: 'done', domainId: id, outboxIds: row.outbox_id === null ? [] : [row.outbox_id] };
     },
 
-    async remove(domain, audit) {
-      const rows = await postgres.transaction<{ id: number }>(
+    async remove(domain, audit, ifVersion) {
+      const rows = await transactionIf<{ id: number }>(
+        postgres,
         lockOwner(domain.user_id, domain.client_id),
+        { table: 'http_domain_mappings', id: domain.domain_id, ifVersion },
         sql`
         with changed as (
           delete from http_domain_mappings d where d.id = ${domain.domain_id}

@@ -6,6 +6,7 @@ import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedMapping, insertMapping, type MappingMade, portPool } from './mapping-insert-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
 import { array, assignments, insertAudit, lockOwner, mappingsOf, moment, selectPage } from './sql-parts.ts';
+import { transactionIf } from './transaction-if.ts';
 
 /** Ports of a random choice that another tenant took meanwhile: so often another one is tried. */
 const PORT_TRIES_MAX = 5;
@@ -78,7 +79,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
         page,
       ),
 
-    update: (mapping, change, audit) =>
+    update: (mapping, change, audit, ifVersion) =>
       portTakenIfUnique(async () => {
         const { mapping_id: id, source_client_id: source, target_client_id: target, relay_group: group } = mapping;
         const set = assignments({
@@ -95,8 +96,10 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
           change.remotePort === undefined
             ? sql`true`
             : sql`${change.remotePort}::int in (select port from (${portPool(group ?? '')}) p)`;
-        const rows = await postgres.transaction<{ id: number; in_pool: boolean }>(
+        const rows = await transactionIf<{ id: number; in_pool: boolean }>(
+          postgres,
           lockOwner(mapping.user_id, target),
+          { table: 'port_mappings', id, ifVersion },
           sql`
           with old as (select m.*, ${inPool} as in_pool from port_mappings m where m.mapping_id = ${id}),
           changed as (
@@ -124,10 +127,12 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
         return { outcome: 'done', mappingId: id, outboxIds: rows.map((row) => row.id) };
       }),
 
-    async remove(mapping, audit) {
+    async remove(mapping, audit, ifVersion) {
       const { mapping_id: id, source_client_id: source, target_client_id: target } = mapping;
-      const rows = await postgres.transaction<{ id: number }>(
+      const rows = await transactionIf<{ id: number }>(
+        postgres,
         lockOwner(mapping.user_id, target),
+        { table: 'port_mappings', id, ifVersion },
         sql`
         with changed as (
           delete from port_mappings m where m.mapping_id = ${id}

@@ -1,5 +1,6 @@
 import type { Plan, User } from '@tunnox/domain/api/users';
 import { type SQL, sql } from 'drizzle-orm';
+import type { IfVersion } from '../services/if-version.ts';
 import type { QuotaFacts, UserOutcome, UserRepository } from '../services/user-ports.ts';
 import { limitsOf, mappingCount, monthTrafficOf } from './limits-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
@@ -13,6 +14,7 @@ import {
   OUTBOX_OF_TRANSACTION,
   selectPage,
 } from './sql-parts.ts';
+import { transactionIf } from './transaction-if.ts';
 import { clientsToldOf } from './user-change-sql.ts';
 
 const SELECT_USER = sql`select u.user_id, u.username, u.email, u.status, u.plan,
@@ -36,8 +38,13 @@ interface Changed {
 
 /** Users, their quotas, and the plans. */
 export function createUserRepository(postgres: Postgres): UserRepository {
-  async function change(userId: number, statement: SQL): Promise<UserOutcome> {
-    const [row] = await postgres.transaction<Changed>(lockOwner(userId, null), statement);
+  async function change(
+    userId: number,
+    ifVersion: IfVersion,
+    ...statements: [SQL, ...SQL[]]
+  ): Promise<UserOutcome> {
+    const object = { table: 'users', id: userId, ifVersion } as const;
+    const [row] = await transactionIf<Changed>(postgres, lockOwner(userId, null), object, ...statements);
     return row === undefined ? { outcome: 'no_user' } : { outcome: 'done', userId, outboxIds: row.outbox_ids };
   }
 
@@ -70,7 +77,7 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         page,
       ),
 
-    update: (userId, { username, email, passwordHash, plan, status }, audit) =>
+    update: (userId, { username, email, passwordHash, plan, status }, audit, ifVersion) =>
       named(() => {
         const values = { username, email, password_hash: passwordHash, plan, status };
         const set = Object.entries(values).map(([column, value]): [string, SQL | undefined] => [
@@ -79,10 +86,11 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         ]);
         return change(
           userId,
+          ifVersion,
           sql`
           with old as (select user_id, status, plan from users where user_id = ${userId} and status <> 'deleted'),
           changed as (
-            update users u set ${sql.join([...assignments(Object.fromEntries(set)), sql`updated_at = now()`], sql`, `)}
+            update users u set ${sql.join([...assignments(Object.fromEntries(set)), sql`row_version = u.row_version + 1`, sql`updated_at = now()`], sql`, `)}
             from old where u.user_id = old.user_id
             returning u.user_id, u.status, u.status <> old.status as switched, u.plan <> old.plan as replanned
           ), ${clientsToldOf(sql`changed`)},
@@ -92,11 +100,12 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         );
       }),
 
-    async remove(userId, audit) {
-      const [row] = await postgres.transaction<Changed>(
-        lockOwner(userId, null),
+    remove: (userId, audit, ifVersion) =>
+      change(
+        userId,
+        ifVersion,
         sql`update api_keys set revoked_at = now() where user_id = ${userId} and revoked_at is null`,
-        sql`update users set status = 'deleted', updated_at = now() where user_id = ${userId}`,
+        sql`update users set status = 'deleted', row_version = row_version + 1, updated_at = now() where user_id = ${userId}`,
         ...removeClients(sql`select client_id from clients where user_id = ${userId}`),
         sql`
           with gone as (
@@ -105,9 +114,7 @@ export function createUserRepository(postgres: Postgres): UserRepository {
           audited as (${insertAudit(audit, 'user', sql`u.user_id::text`, sql`u.user_id`, sql`users u where u.user_id = ${userId}`)})
           select u.user_id, array(select id from told union all ${OUTBOX_OF_TRANSACTION}) as outbox_ids
           from users u where u.user_id = ${userId}`,
-      );
-      return row === undefined ? { outcome: 'no_user' } : { outcome: 'done', userId, outboxIds: row.outbox_ids };
-    },
+      ),
 
     async quota(userId) {
       const [row] = await postgres.query<QuotaFacts>(sql`
@@ -128,7 +135,7 @@ export function createUserRepository(postgres: Postgres): UserRepository {
       return row ?? null;
     },
 
-    setQuota(userId, quota, audit) {
+    setQuota(userId, quota, audit, ifVersion) {
       const values = QUOTA_COLUMNS.flatMap((column) => {
         const value = quota[column];
         return value === undefined ? [] : [{ column: sql.identifier(column), value: sql`${value ?? -1}::bigint` }];
@@ -141,6 +148,9 @@ export function createUserRepository(postgres: Postgres): UserRepository {
       );
       return change(
         userId,
+        ifVersion,
+        // The limits are part of the user as it is shown.
+        sql`update users set row_version = row_version + 1, updated_at = now() where user_id = ${userId}`,
         sql`
         with changed as (
           insert into user_quotas (${columns})

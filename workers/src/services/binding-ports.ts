@@ -3,6 +3,7 @@ import type { Mapping } from '@tunnox/domain/api/mappings';
 import type { Binding } from '@tunnox/domain/binding';
 import type { AuditEntry } from './audit.ts';
 import type { OverQuota } from './client-ports.ts';
+import type { IfVersion } from './if-version.ts';
 import type { PageRequest, PageRows } from './page.ts';
 import type { Tenant } from './principal.ts';
 
@@ -69,9 +70,14 @@ export interface MappingRepository {
   create(mapping: NewMapping, audit: AuditEntry): Promise<MappingOutcome>;
   find(mappingId: number, tenant: Tenant): Promise<MappingRecord | null>;
   list(filter: MappingFilter, tenant: Tenant, page: PageRequest): Promise<PageRows<MappingRecord>>;
-  update(mapping: MappingRecord, change: MappingChange, audit: AuditEntry): Promise<MappingOutcome>;
+  update(
+    mapping: MappingRecord,
+    change: MappingChange,
+    audit: AuditEntry,
+    ifVersion: IfVersion,
+  ): Promise<MappingOutcome>;
   /** @returns Outbox rows. */
-  remove(mapping: MappingRecord, audit: AuditEntry): Promise<number[]>;
+  remove(mapping: MappingRecord, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
 }
 
 /** A domain as stored; state and addresses are added by the service. */
@@ -137,8 +143,13 @@ export interface DomainRepository {
   /** Whether the name or its label is kept back for others than this user. */
   reserved(fullDomain: string, subdomain: string | null, userId: number | null): Promise<boolean>;
   list(filter: DomainFilter, tenant: Tenant, page: PageRequest): Promise<PageRows<DomainRecord>>;
-  update(domain: DomainRecord, change: DomainChange, audit: AuditEntry): Promise<DomainOutcome>;
-  remove(domain: DomainRecord, audit: AuditEntry): Promise<number[]>;
+  update(
+    domain: DomainRecord,
+    change: DomainChange,
+    audit: AuditEntry,
+    ifVersion: IfVersion,
+  ): Promise<DomainOutcome>;
+  remove(domain: DomainRecord, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
 }
 
 /** A public endpoint, and when it ends. */

@@ -1,4 +1,5 @@
 import type { AuditEntry } from './audit.ts';
+import type { IfVersion } from './if-version.ts';
 import type { PageRequest, PageRows } from './page.ts';
 import type { Tenant } from './principal.ts';
 
@@ -59,10 +60,15 @@ export interface ClientRepository {
   find(clientId: number, tenant: Tenant): Promise<ClientRecord | null>;
   list(filter: ClientFilter, tenant: Tenant, page: PageRequest): Promise<PageRows<ClientRecord>>;
   /** @returns Outbox rows. */
-  update(client: ClientRecord, change: ClientChange, audit: AuditEntry): Promise<number[]>;
+  update(client: ClientRecord, change: ClientChange, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
   /** Deletes it with what only it serves or visits; private mappings and names end with their last client. */
-  remove(client: ClientRecord, audit: AuditEntry): Promise<number[]>;
-  rotateCode(client: ClientRecord, authCodeHash: string, audit: AuditEntry): Promise<number[]>;
+  remove(client: ClientRecord, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
+  rotateCode(
+    client: ClientRecord,
+    authCodeHash: string,
+    audit: AuditEntry,
+    ifVersion: IfVersion,
+  ): Promise<number[]>;
   /** Asks its relay to close it; it may come back. */
-  disconnect(client: ClientRecord, audit: AuditEntry): Promise<number[]>;
+  disconnect(client: ClientRecord, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
 }

@@ -5,6 +5,7 @@ import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
 import type { ChangeTeller } from './change-teller.ts';
 import type { ClientFilter, ClientRecord, ClientRepository, OverQuota } from './client-ports.ts';
+import type { IfVersion } from './if-version.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { PresenceReader } from './ports.ts';
 import {
@@ -91,38 +92,39 @@ export class ClientService {
     return await this.list(caller, { ...query, userId });
   }
 
-  async update(caller: Caller, clientId: number, body: UpdateClient): Promise<Client> {
+  async update(caller: Caller, clientId: number, body: UpdateClient, ifVersion: IfVersion): Promise<Client> {
     const record = await this.#loadForChange(caller, clientId);
     const { client_name: name, client_desc: description, enabled } = body;
     const outboxIds = await this.#deps.clients.update(
       record,
       { name, description, enabled },
       auditOf(caller, 'client.update', { before: summary(record), after: body }),
+      ifVersion,
     );
     await this.#deps.teller.onItsWay(outboxIds);
     return await this.find(caller, clientId);
   }
 
-  async remove(caller: Caller, clientId: number): Promise<void> {
+  async remove(caller: Caller, clientId: number, ifVersion: IfVersion): Promise<void> {
     const record = await this.#loadForChange(caller, clientId);
     const audit = auditOf(caller, 'client.delete', { before: summary(record) });
-    await this.#deps.teller.onItsWay(await this.#deps.clients.remove(record, audit));
+    await this.#deps.teller.onItsWay(await this.#deps.clients.remove(record, audit, ifVersion));
   }
 
   /** The new code is in this answer only; the agent must be given it. */
-  async rotateCode(caller: Caller, clientId: number): Promise<RotatedCode> {
+  async rotateCode(caller: Caller, clientId: number, ifVersion: IfVersion): Promise<RotatedCode> {
     const record = await this.#loadForChange(caller, clientId);
     const authCode = newAuthCode();
     const audit = auditOf(caller, 'client.rotate_code', {});
-    const outboxIds = await this.#deps.clients.rotateCode(record, await sha256Hex(authCode), audit);
+    const outboxIds = await this.#deps.clients.rotateCode(record, await sha256Hex(authCode), audit, ifVersion);
     await this.#deps.teller.onItsWay(outboxIds);
     return { client_id: clientId, auth_code: authCode };
   }
 
-  async disconnect(caller: Caller, clientId: number): Promise<void> {
+  async disconnect(caller: Caller, clientId: number, ifVersion: IfVersion): Promise<void> {
     const record = await this.#loadForChange(caller, clientId);
     const audit = auditOf(caller, 'client.disconnect', {});
-    await this.#deps.teller.onItsWay(await this.#deps.clients.disconnect(record, audit));
+    await this.#deps.teller.onItsWay(await this.#deps.clients.disconnect(record, audit, ifVersion));
   }
 
   async #loadForChange(caller: Caller, clientId: number): Promise<ClientRecord> {

@@ -14,6 +14,7 @@ import type { ChangeTeller } from './change-teller.ts';
 import { type ClientLookup, findServingClient } from './client-lookup.ts';
 import { ownsName, toDomain, unlessTaken } from './domain-view.ts';
 import { type DomainNames, nameInvalid } from './domain-names.ts';
+import type { IfVersion } from './if-version.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { PresenceReader } from './ports.ts';
 import { type Caller, loginRequired, notFound, tenantOf } from './principal.ts';
@@ -108,7 +109,12 @@ export class DomainService {
     return toPage('domains', query, page, items, (record) => record.domain_id);
   }
 
-  async update(caller: Caller, domainId: number, body: UpdateDomain): Promise<DeliveredDomain> {
+  async update(
+    caller: Caller,
+    domainId: number,
+    body: UpdateDomain,
+    ifVersion: IfVersion,
+  ): Promise<DeliveredDomain> {
     const record = await this.#load(caller, domainId);
     const client =
       body.client_id === undefined || body.client_id === record.client_id
@@ -134,16 +140,16 @@ export class DomainService {
       before: { client_id, target_scheme, target_host, target_port, host_header, tls_mode, enabled, access },
       after: body,
     });
-    const done = unlessTaken(await this.#deps.domains.update(record, change, audit), record.full_domain);
+    const done = unlessTaken(await this.#deps.domains.update(record, change, audit, ifVersion), record.full_domain);
     const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
     return { ...(await this.find(caller, domainId)), delivery };
   }
 
-  async remove(caller: Caller, domainId: number): Promise<void> {
+  async remove(caller: Caller, domainId: number, ifVersion: IfVersion): Promise<void> {
     const record = await this.#load(caller, domainId);
     const { full_domain, client_id } = record;
     const audit = auditOf(caller, 'domain.delete', { before: { full_domain, client_id } });
-    await this.#deps.teller.onItsWay(await this.#deps.domains.remove(record, audit));
+    await this.#deps.teller.onItsWay(await this.#deps.domains.remove(record, audit, ifVersion));
   }
 
   /** @param name A label under a base domain, or a whole name. */

@@ -9,6 +9,7 @@ import type { ChangeTeller } from './change-teller.ts';
 import { type ClientLookup, findServingClient } from './client-lookup.ts';
 import { overQuota } from './client-service.ts';
 import { type CreateMappingInput, toNewMapping } from './mapping-input.ts';
+import type { IfVersion } from './if-version.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { Cipher, PresenceReader } from './ports.ts';
 import {
@@ -99,7 +100,12 @@ export class MappingService {
     return await this.list(caller, { ...query, clientId });
   }
 
-  async update(caller: Caller, mappingId: number, body: UpdateMapping): Promise<DeliveredMapping> {
+  async update(
+    caller: Caller,
+    mappingId: number,
+    body: UpdateMapping,
+    ifVersion: IfVersion,
+  ): Promise<DeliveredMapping> {
     const record = await this.#load(caller, mappingId);
     requireWrite(caller, record);
     const isPublic = record.source_client_id === null;
@@ -122,20 +128,20 @@ export class MappingService {
       before: { name, target_host, target_port, local_port, remote_port, enabled, access },
       after: body,
     });
-    const outcome = await this.#deps.mappings.update(record, change, audit);
+    const outcome = await this.#deps.mappings.update(record, change, audit, ifVersion);
     const done = demand(outcome, { remotePort: body.remote_port ?? null, relayGroup: record.relay_group ?? '' });
     const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
     return { ...(await this.find(caller, mappingId)), delivery };
   }
 
-  async remove(caller: Caller, mappingId: number): Promise<void> {
+  async remove(caller: Caller, mappingId: number, ifVersion: IfVersion): Promise<void> {
     const record = await this.#load(caller, mappingId);
     requireWrite(caller, record);
     const { source_client_id, target_client_id, protocol, relay_group, remote_port, local_port } = record;
     const audit = auditOf(caller, 'mapping.delete', {
       before: { source_client_id, target_client_id, protocol, relay_group, remote_port, local_port },
     });
-    await this.#deps.teller.onItsWay(await this.#deps.mappings.remove(record, audit));
+    await this.#deps.teller.onItsWay(await this.#deps.mappings.remove(record, audit, ifVersion));
   }
 
   async #load(caller: Caller, mappingId: number): Promise<MappingRecord> {

@@ -1,5 +1,6 @@
 import type { ApiKey, Limits, Plan, SetQuota, User } from '@tunnox/domain/api/users';
 import type { AuditEntry } from './audit.ts';
+import type { IfVersion } from './if-version.ts';
 import type { PageRequest, PageRows } from './page.ts';
 import type { Membership, Scope } from './principal.ts';
 
@@ -37,11 +38,11 @@ export interface UserRepository {
   find(userId: number): Promise<User | null>;
   list(filter: { status?: User['status'] | undefined }, page: PageRequest): Promise<PageRows<User>>;
   /** Disabling voids every ticket of the user's clients. */
-  update(userId: number, change: UserChange, audit: AuditEntry): Promise<UserOutcome>;
+  update(userId: number, change: UserChange, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
   /** Keeps the row as `deleted`; keys, clients, mappings and domains go. */
-  remove(userId: number, audit: AuditEntry): Promise<UserOutcome>;
+  remove(userId: number, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
   quota(userId: number): Promise<QuotaFacts | null>;
-  setQuota(userId: number, quota: SetQuota, audit: AuditEntry): Promise<UserOutcome>;
+  setQuota(userId: number, quota: SetQuota, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
   plans(): Promise<Plan[]>;
 }
 

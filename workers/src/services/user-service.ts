@@ -3,6 +3,7 @@ import type { CreateUser, Limits, Me, Plan, QuotaUse, SetQuota, UpdateUser, User
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
 import type { ChangeTeller } from './change-teller.ts';
+import type { IfVersion } from './if-version.ts';
 import { toPage, toPageRequest } from './page.ts';
 import { hashPassword, passwordHashFault } from './password.ts';
 import type { PresenceReader } from './ports.ts';
@@ -57,7 +58,7 @@ export class UserService {
   }
 
   /** Users may change their names; plan, status and (without proof of the old one) password are for operators. */
-  async update(caller: Caller, userId: number, body: UpdateUser): Promise<User> {
+  async update(caller: Caller, userId: number, body: UpdateUser, ifVersion: IfVersion): Promise<User> {
     requireSelf(caller, userId);
     const { username, email, password, plan, status } = body;
     if (plan !== undefined || status !== undefined || password !== undefined) requireOperator(caller);
@@ -68,16 +69,16 @@ export class UserService {
       after: { username, email, plan, status, ...(password === undefined ? {} : { password: 'changed' }) },
     });
     const change = { username, email, passwordHash, plan, status };
-    const done = demand(await this.#deps.users.update(userId, change, audit), { username, email, plan, userId });
+    const done = demand(await this.#deps.users.update(userId, change, audit, ifVersion), { username, email, plan, userId });
     await this.#deps.teller.onItsWay(done.outboxIds);
     return await this.#find(userId);
   }
 
-  async remove(caller: Caller, userId: number): Promise<void> {
+  async remove(caller: Caller, userId: number, ifVersion: IfVersion): Promise<void> {
     requireOperator(caller);
     const { username, email } = await this.#find(userId);
     const audit = auditOf(caller, 'user.delete', { before: { username, email } });
-    const done = demand(await this.#deps.users.remove(userId, audit), { userId });
+    const done = demand(await this.#deps.users.remove(userId, audit, ifVersion), { userId });
     await this.#deps.teller.onItsWay(done.outboxIds);
   }
 
@@ -112,11 +113,12 @@ export class UserService {
     caller: Caller,
     userId: number,
     body: SetQuota,
+    ifVersion: IfVersion,
   ): Promise<{ user_id: number; quota: Limits; updated_at: string }> {
     requireOperator(caller);
     const before = await this.#find(userId);
     const audit = auditOf(caller, 'quota.set', { before: before.quota, after: body });
-    const done = demand(await this.#deps.users.setQuota(userId, body, audit), { userId });
+    const done = demand(await this.#deps.users.setQuota(userId, body, audit, ifVersion), { userId });
     await this.#deps.teller.onItsWay(done.outboxIds);
     const { quota } = await this.#find(userId);
     return { user_id: userId, quota, updated_at: new Date().toISOString() };

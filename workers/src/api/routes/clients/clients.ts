@@ -11,6 +11,7 @@ import { pageQuerySchema } from '@tunnox/domain/api/common';
 import { z } from 'zod';
 import type { ClientService } from '../../../services/client-service.ts';
 import { createRouter } from '../../context.ts';
+import { ifMatch, ifVersionOf, withETag } from '../../etag.ts';
 import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
@@ -54,7 +55,7 @@ const getClient = createRoute({
   tags: ['clients'],
   summary: 'Read a client',
   request: { params },
-  responses: { 200: json(clientSchema, 'The client'), ...problems('not_found') },
+  responses: { 200: json(clientSchema, 'The client', { headers: ['ETag'] }), ...problems('not_found') },
 });
 
 const updateClient = createRoute({
@@ -63,8 +64,8 @@ const updateClient = createRoute({
   path: '/clients/{client_id}',
   tags: ['clients'],
   summary: 'Rename, describe, enable or disable a client',
-  request: { params, body: body(updateClientSchema, { client_name: 'laptop', enabled: true }) },
-  responses: { 200: json(clientSchema, 'The client'), ...problems('not_found') },
+  request: { params, headers: ifMatch, body: body(updateClientSchema, { client_name: 'laptop', enabled: true }) },
+  responses: { 200: json(clientSchema, 'The client', { headers: ['ETag'] }), ...problems('not_found') },
 });
 
 const deleteClient = createRoute({
@@ -73,7 +74,7 @@ const deleteClient = createRoute({
   path: '/clients/{client_id}',
   tags: ['clients'],
   summary: 'Delete a client with all that only it serves',
-  request: { params },
+  request: { params, headers: ifMatch },
   responses: { 204: noContent, ...problems('not_found') },
 });
 
@@ -83,7 +84,7 @@ const disconnectClient = createRoute({
   path: '/clients/{client_id}/disconnect',
   tags: ['clients'],
   summary: "Close a client's agent session",
-  request: { params },
+  request: { params, headers: ifMatch },
   responses: { 204: noContent, ...problems('not_found') },
 });
 
@@ -93,7 +94,7 @@ const rotateCode = createRoute({
   path: '/clients/{client_id}/rotate-code',
   tags: ['clients'],
   summary: 'Give a client a new authentication code; the old one and its tickets are void',
-  request: { params },
+  request: { params, headers: ifMatch },
   responses: { 200: json(rotatedCodeSchema, 'The new code, shown once'), ...problems('not_found') },
 });
 
@@ -109,19 +110,23 @@ export function clientsRoutes(clients: ClientService) {
       const userId = c.req.valid('param').user_id;
       return c.json(await clients.listOfUser(c.get('caller'), userId, c.req.valid('query')), 200);
     })
-    .openapi(getClient, async (c) => c.json(await clients.find(c.get('caller'), c.req.valid('param').client_id), 200))
-    .openapi(updateClient, async (c) =>
-      c.json(await clients.update(c.get('caller'), c.req.valid('param').client_id, c.req.valid('json')), 200),
+    .openapi(getClient, async (c) =>
+      c.json(withETag(c, await clients.find(c.get('caller'), c.req.valid('param').client_id)), 200),
     )
+    .openapi(updateClient, async (c) => {
+      const { client_id } = c.req.valid('param');
+      const client = await clients.update(c.get('caller'), client_id, c.req.valid('json'), ifVersionOf(c));
+      return c.json(withETag(c, client), 200);
+    })
     .openapi(deleteClient, async (c) => {
-      await clients.remove(c.get('caller'), c.req.valid('param').client_id);
+      await clients.remove(c.get('caller'), c.req.valid('param').client_id, ifVersionOf(c));
       return c.body(null, 204);
     })
     .openapi(disconnectClient, async (c) => {
-      await clients.disconnect(c.get('caller'), c.req.valid('param').client_id);
+      await clients.disconnect(c.get('caller'), c.req.valid('param').client_id, ifVersionOf(c));
       return c.body(null, 204);
     })
     .openapi(rotateCode, async (c) =>
-      c.json(await clients.rotateCode(c.get('caller'), c.req.valid('param').client_id), 200),
+      c.json(await clients.rotateCode(c.get('caller'), c.req.valid('param').client_id, ifVersionOf(c)), 200),
     );
 }

@@ -11,6 +11,7 @@ import {
 import { z } from 'zod';
 import type { DomainService } from '../../../services/domain-service.ts';
 import { createRouter } from '../../context.ts';
+import { ifMatch, ifVersionOf, withETag } from '../../etag.ts';
 import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
@@ -34,7 +35,7 @@ const createDomain = createRoute({
   summary: 'Bind a chosen, a random or a custom name to a target',
   request: { body: body(createDomainSchema, { subdomain: 'shop', client_id: 600000001, target_port: 8080 }) },
   responses: {
-    201: json(deliveredDomainSchema, 'The domain, and how far it has come at its agent'),
+    201: json(deliveredDomainSchema, 'The domain, and how far it has come at its agent', { headers: ['ETag'] }),
     ...problems('not_found', 'login_required', 'quota_exceeded', 'conflict', 'subdomain_taken', 'name_invalid'),
   },
 });
@@ -56,7 +57,7 @@ const getDomain = createRoute({
   tags: ['domains'],
   summary: 'Read a domain',
   request: { params },
-  responses: { 200: json(domainSchema, 'The domain'), ...problems('not_found') },
+  responses: { 200: json(domainSchema, 'The domain', { headers: ['ETag'] }), ...problems('not_found') },
 });
 
 const updateDomain = createRoute({
@@ -65,9 +66,13 @@ const updateDomain = createRoute({
   path: '/domains/{domain_id}',
   tags: ['domains'],
   summary: 'Change a domain',
-  request: { params, body: body(updateDomainSchema, { target_port: 3000, host_header: 'localhost:3000' }) },
+  request: {
+    params,
+    headers: ifMatch,
+    body: body(updateDomainSchema, { target_port: 3000, host_header: 'localhost:3000' }),
+  },
   responses: {
-    200: json(deliveredDomainSchema, 'The domain, and how far the change has come'),
+    200: json(deliveredDomainSchema, 'The domain, and how far the change has come', { headers: ['ETag'] }),
     ...problems('not_found', 'conflict', 'quota_exceeded'),
   },
 });
@@ -78,7 +83,7 @@ const deleteDomain = createRoute({
   path: '/domains/{domain_id}',
   tags: ['domains'],
   summary: 'Give a name up',
-  request: { params },
+  request: { params, headers: ifMatch },
   responses: { 204: noContent, ...problems('not_found') },
 });
 
@@ -89,17 +94,23 @@ export function domainsRoutes(domains: DomainService) {
       const { name, base_domain } = c.req.valid('query');
       return c.json(await domains.availability(c.get('caller'), name, base_domain), 200);
     })
-    .openapi(createDomain, async (c) => c.json(await domains.create(c.get('caller'), c.req.valid('json')), 201))
+    .openapi(createDomain, async (c) =>
+      c.json(withETag(c, await domains.create(c.get('caller'), c.req.valid('json'))), 201),
+    )
     .openapi(listDomains, async (c) => {
       const { user_id: userId, client_id: clientId, ...query } = c.req.valid('query');
       return c.json(await domains.list(c.get('caller'), { ...query, userId, clientId }), 200);
     })
-    .openapi(getDomain, async (c) => c.json(await domains.find(c.get('caller'), c.req.valid('param').domain_id), 200))
-    .openapi(updateDomain, async (c) =>
-      c.json(await domains.update(c.get('caller'), c.req.valid('param').domain_id, c.req.valid('json')), 200),
+    .openapi(getDomain, async (c) =>
+      c.json(withETag(c, await domains.find(c.get('caller'), c.req.valid('param').domain_id)), 200),
     )
+    .openapi(updateDomain, async (c) => {
+      const { domain_id } = c.req.valid('param');
+      const domain = await domains.update(c.get('caller'), domain_id, c.req.valid('json'), ifVersionOf(c));
+      return c.json(withETag(c, domain), 200);
+    })
     .openapi(deleteDomain, async (c) => {
-      await domains.remove(c.get('caller'), c.req.valid('param').domain_id);
+      await domains.remove(c.get('caller'), c.req.valid('param').domain_id, ifVersionOf(c));
       return c.body(null, 204);
     });
 }

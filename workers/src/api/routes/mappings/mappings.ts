@@ -10,6 +10,7 @@ import {
 import { z } from 'zod';
 import type { MappingService } from '../../../services/mapping-service.ts';
 import { createRouter } from '../../context.ts';
+import { ifMatch, ifVersionOf, withETag } from '../../etag.ts';
 import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
@@ -32,7 +33,7 @@ const createMapping = createRoute({
     }),
   },
   responses: {
-    201: json(deliveredMappingSchema, 'The mapping, and how far it has come at its agents'),
+    201: json(deliveredMappingSchema, 'The mapping, and how far it has come at its agents', { headers: ['ETag'] }),
     ...problems('not_found', 'login_required', 'quota_exceeded', 'port_taken', 'conflict'),
   },
 });
@@ -74,7 +75,7 @@ const getMapping = createRoute({
   tags: ['mappings'],
   summary: 'Read a mapping',
   request: { params },
-  responses: { 200: json(mappingSchema, 'The mapping'), ...problems('not_found') },
+  responses: { 200: json(mappingSchema, 'The mapping', { headers: ['ETag'] }), ...problems('not_found') },
 });
 
 const updateMapping = createRoute({
@@ -85,10 +86,11 @@ const updateMapping = createRoute({
   summary: 'Change a mapping',
   request: {
     params,
+    headers: ifMatch,
     body: body(updateMappingSchema, { target_port: 5433, access: { allow: ['203.0.113.0/24'], deny: [] } }),
   },
   responses: {
-    200: json(deliveredMappingSchema, 'The mapping, and how far the change has come'),
+    200: json(deliveredMappingSchema, 'The mapping, and how far the change has come', { headers: ['ETag'] }),
     ...problems('not_found', 'port_taken', 'conflict', 'quota_exceeded'),
   },
 });
@@ -99,14 +101,16 @@ const deleteMapping = createRoute({
   path: '/mappings/{mapping_id}',
   tags: ['mappings'],
   summary: 'Delete a mapping',
-  request: { params },
+  request: { params, headers: ifMatch },
   responses: { 204: noContent, ...problems('not_found') },
 });
 
 /** Port mappings. */
 export function mappingsRoutes(mappings: MappingService) {
   return createRouter()
-    .openapi(createMapping, async (c) => c.json(await mappings.create(c.get('caller'), c.req.valid('json')), 201))
+    .openapi(createMapping, async (c) =>
+      c.json(withETag(c, await mappings.create(c.get('caller'), c.req.valid('json'))), 201),
+    )
     .openapi(listMappings, async (c) => {
       const { user_id: userId, client_id: clientId, ...query } = c.req.valid('query');
       return c.json(await mappings.list(c.get('caller'), { ...query, userId, clientId }), 200);
@@ -120,13 +124,15 @@ export function mappingsRoutes(mappings: MappingService) {
       return c.json(await mappings.listOfClient(c.get('caller'), clientId, c.req.valid('query')), 200);
     })
     .openapi(getMapping, async (c) =>
-      c.json(await mappings.find(c.get('caller'), c.req.valid('param').mapping_id), 200),
+      c.json(withETag(c, await mappings.find(c.get('caller'), c.req.valid('param').mapping_id)), 200),
     )
-    .openapi(updateMapping, async (c) =>
-      c.json(await mappings.update(c.get('caller'), c.req.valid('param').mapping_id, c.req.valid('json')), 200),
-    )
+    .openapi(updateMapping, async (c) => {
+      const { mapping_id } = c.req.valid('param');
+      const mapping = await mappings.update(c.get('caller'), mapping_id, c.req.valid('json'), ifVersionOf(c));
+      return c.json(withETag(c, mapping), 200);
+    })
     .openapi(deleteMapping, async (c) => {
-      await mappings.remove(c.get('caller'), c.req.valid('param').mapping_id);
+      await mappings.remove(c.get('caller'), c.req.valid('param').mapping_id, ifVersionOf(c));
       return c.body(null, 204);
     });
 }

@@ -15,6 +15,7 @@ import {
 import { z } from 'zod';
 import type { UserService } from '../../../services/user-service.ts';
 import { createRouter } from '../../context.ts';
+import { ifMatch, ifVersionOf, withETag } from '../../etag.ts';
 import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
@@ -34,7 +35,10 @@ const createUser = createRoute({
       plan: 'pro',
     }),
   },
-  responses: { 201: json(userSchema, 'The user, with its quota'), ...problems('username_taken', 'email_taken') },
+  responses: {
+    201: json(userSchema, 'The user, with its quota', { headers: ['ETag'] }),
+    ...problems('username_taken', 'email_taken'),
+  },
 });
 
 const listUsers = createRoute({
@@ -54,7 +58,7 @@ const getUser = createRoute({
   tags: ['users'],
   summary: 'Read a user',
   request: { params },
-  responses: { 200: json(userSchema, 'The user'), ...problems('not_found') },
+  responses: { 200: json(userSchema, 'The user', { headers: ['ETag'] }), ...problems('not_found') },
 });
 
 const updateUser = createRoute({
@@ -63,8 +67,11 @@ const updateUser = createRoute({
   path: '/users/{user_id}',
   tags: ['users'],
   summary: 'Change a user; plan, status and password for operators',
-  request: { params, body: body(updateUserSchema, { plan: 'pro', status: 'active' }) },
-  responses: { 200: json(userSchema, 'The user'), ...problems('not_found', 'username_taken', 'email_taken') },
+  request: { params, headers: ifMatch, body: body(updateUserSchema, { plan: 'pro', status: 'active' }) },
+  responses: {
+    200: json(userSchema, 'The user', { headers: ['ETag'] }),
+    ...problems('not_found', 'username_taken', 'email_taken'),
+  },
 });
 
 const deleteUser = createRoute({
@@ -73,7 +80,7 @@ const deleteUser = createRoute({
   path: '/users/{user_id}',
   tags: ['users'],
   summary: 'Delete a user with all that it has (operators)',
-  request: { params },
+  request: { params, headers: ifMatch },
   responses: { 204: noContent, ...problems('not_found') },
 });
 
@@ -93,7 +100,7 @@ const setQuota = createRoute({
   path: '/users/{user_id}/quota',
   tags: ['quotas'],
   summary: "Set any of a user's limits (operators)",
-  request: { params, body: body(setQuotaSchema, { max_clients: 20, monthly_traffic_limit: null }) },
+  request: { params, headers: ifMatch, body: body(setQuotaSchema, { max_clients: 20, monthly_traffic_limit: null }) },
   responses: { 200: json(quotaSetSchema, 'The limits in force'), ...problems('not_found') },
 });
 
@@ -118,20 +125,27 @@ const getMe = createRoute({
 /** Users, quotas, plans, and the caller itself. */
 export function usersRoutes(users: UserService) {
   return createRouter()
-    .openapi(createUser, async (c) => c.json(await users.create(c.get('caller'), c.req.valid('json')), 201))
-    .openapi(listUsers, async (c) => c.json(await users.list(c.get('caller'), c.req.valid('query')), 200))
-    .openapi(getUser, async (c) => c.json(await users.find(c.get('caller'), c.req.valid('param').user_id), 200))
-    .openapi(updateUser, async (c) =>
-      c.json(await users.update(c.get('caller'), c.req.valid('param').user_id, c.req.valid('json')), 200),
+    .openapi(createUser, async (c) =>
+      c.json(withETag(c, await users.create(c.get('caller'), c.req.valid('json'))), 201),
     )
+    .openapi(listUsers, async (c) => c.json(await users.list(c.get('caller'), c.req.valid('query')), 200))
+    .openapi(getUser, async (c) =>
+      c.json(withETag(c, await users.find(c.get('caller'), c.req.valid('param').user_id)), 200),
+    )
+    .openapi(updateUser, async (c) => {
+      const { user_id } = c.req.valid('param');
+      const user = await users.update(c.get('caller'), user_id, c.req.valid('json'), ifVersionOf(c));
+      return c.json(withETag(c, user), 200);
+    })
     .openapi(deleteUser, async (c) => {
-      await users.remove(c.get('caller'), c.req.valid('param').user_id);
+      await users.remove(c.get('caller'), c.req.valid('param').user_id, ifVersionOf(c));
       return c.body(null, 204);
     })
     .openapi(getQuota, async (c) => c.json(await users.quota(c.get('caller'), c.req.valid('param').user_id), 200))
-    .openapi(setQuota, async (c) =>
-      c.json(await users.setQuota(c.get('caller'), c.req.valid('param').user_id, c.req.valid('json')), 200),
-    )
+    .openapi(setQuota, async (c) => {
+      const { user_id } = c.req.valid('param');
+      return c.json(await users.setQuota(c.get('caller'), user_id, c.req.valid('json'), ifVersionOf(c)), 200);
+    })
     .openapi(listPlans, async (c) => c.json(await users.plans(), 200))
     .openapi(getMe, async (c) => c.json(await users.me(c.get('caller')), 200));
 }
