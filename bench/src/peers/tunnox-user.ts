@@ -13,8 +13,8 @@ const UNLIMITED: Required<SetQuota> = {
   monthly_traffic_limit: null,
 };
 
-/** Makes a user without limits at the control plane of `stack`; the API calls of that user. */
-export async function makeUser(stack: Stack): Promise<ManagementApi> {
+/** Makes a user without limits at the control plane of `stack`; the API calls of that user, and its key. */
+export async function makeUser(stack: Stack): Promise<{ user: ManagementApi; apiKey: string }> {
   const caller = new ApiCaller({}, { server: stack.api_url, userAgent: 'tunnox-bench' });
   const post = async <T>(path: string, body: unknown, schema: { parse(value: unknown): T }): Promise<T> =>
     caller.call({
@@ -29,5 +29,5 @@ export async function makeUser(stack: Stack): Promise<ManagementApi> {
   const { user_id: userId } = await post('/api/v1/users', { username: name, email: `${name}@bench.test` }, userSchema);
   await post(`/api/v1/users/${userId}/quota`, UNLIMITED, quotaSetSchema);
   const { api_key: apiKey } = await post(`/api/v1/users/${userId}/api-keys`, { name: 'bench' }, createdApiKeySchema);
-  return new ManagementApi(caller, apiKey);
+  return { user: new ManagementApi(caller, apiKey), apiKey };
 }

@@ -25,7 +25,7 @@ export function tunnoxPeer(name: string, transports: readonly Transport[], topol
     name,
     start: async ({ group, target }) => {
       const platform = await startPlatform(group);
-      const user = await makeUser(platform.stack);
+      const { user } = await makeUser(platform.stack);
       const subjects: Subject[] = [];
       for (const [index, transport] of transports.entries()) {
         const setup = new Setup(group, platform, user, target, transport, index);
@@ -80,7 +80,7 @@ class Setup {
 
   async start(topologies: readonly Topology[]): Promise<Subject[]> {
     const { relays } = this.#platform.stack;
-    const client = await this.#user.createClient({ client_name: `target-${this.#transport}` });
+    const client = await this.#user.clients.create({ client_name: `target-${this.#transport}` });
     const hostHeader = await this.#publishName(client);
     const ports = await Promise.all(relays.map((relay) => this.#publishPorts(client, relay)));
     const { agent, nodeId } = await runManaged(this.#group, this.#platform, client, this.#transport);
@@ -104,7 +104,7 @@ class Setup {
 
   /** A host name that both relays serve. */
   async #publishName(client: ManagedClient): Promise<string> {
-    const domain = await this.#user.createDomain({
+    const domain = await this.#user.domains.create({
       subdomain: `bench-${this.#transport}`,
       client_id: client.client_id,
       target_host: HOST,
@@ -119,7 +119,7 @@ class Setup {
     const first = Number(relay.public_ports.split('-')[0]) + 2 * this.#index;
     const ports = { bytes: first, http: first + 1 };
     for (const kind of ['bytes', 'http'] as const) {
-      await this.#user.createMapping({
+      await this.#user.mappings.create({
         target_client_id: client.client_id,
         target_host: HOST,
         target_port: this.#target[kind].port,
@@ -131,10 +131,10 @@ class Setup {
 
   /** An agent with local ports that lead to the target behind `client`. */
   async #startSource(client: ManagedClient, agentRelay: StackRelay, agentPid: number): Promise<Subject> {
-    const source = await this.#user.createClient({ client_name: `source-${this.#transport}` });
+    const source = await this.#user.clients.create({ client_name: `source-${this.#transport}` });
     const ports = { bytes: await freePort(), http: await freePort() };
     for (const kind of ['bytes', 'http'] as const) {
-      await this.#user.createMapping({
+      await this.#user.mappings.create({
         source_client_id: source.client_id,
         target_client_id: client.client_id,
         target_host: HOST,

@@ -33,6 +33,8 @@ export interface Call<T> {
   /** Path with query. */
   path: string;
   body?: unknown;
+  /** Such as `If-Match`. */
+  headers?: Record<string, string>;
   /** API key or access token. */
   bearer?: string | undefined;
   /**
@@ -61,7 +63,10 @@ export class ApiCaller {
 
   /** @throws {ApiError} also when `signal` aborts the call (`timeout`). */
   async call<T>(call: Call<T>): Promise<T> {
-    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': this.#userAgent };
+    const headers: Record<string, string> = {
+      ...{ accept: 'application/json', 'user-agent': this.#userAgent },
+      ...call.headers,
+    };
     if (call.bearer !== undefined) headers['authorization'] = `Bearer ${call.bearer}`;
     if (call.body !== undefined) headers['content-type'] = 'application/json';
     if (call.repeat === 'by_key') headers['idempotency-key'] = randomUUID();

@@ -8,38 +8,60 @@ export interface ListQuery {
   cursor?: string;
 }
 
-type Query = Record<string, string | number | boolean | undefined>;
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+export interface ChangeOptions extends CallOptions {
+  /** Only if the object still has this `version`: else `precondition_failed`. */
+  ifVersion?: number | undefined;
+}
+
+/** API key or access token, or where the present one comes from. */
+export type Bearer = string | ((signal: AbortSignal | undefined) => Promise<string>);
+
+export type Query = Record<string, string | number | boolean | undefined>;
+
+/** First part of every path. */
+export const V1 = '/api/v1';
 
 /** Calls that belong together, with one credential. */
 export class Resource {
   readonly #caller: ApiCaller;
-  readonly #bearer: string;
+  readonly #bearer: Bearer;
 
-  /** @param bearer API key or access token. */
-  constructor(caller: ApiCaller, bearer: string) {
+  constructor(caller: ApiCaller, bearer: Bearer) {
     this.#caller = caller;
     this.#bearer = bearer;
   }
 
-  protected get<T>(path: string, schema: z.ZodType<T>, query: Query = {}, signal?: AbortSignal): Promise<T> {
-    return this.#call({ method: 'GET', path: withQuery(path, query), repeat: 'safe', parse: parserOf(schema), signal });
+  protected read<T>(path: string, schema: z.ZodType<T>, query: object = {}, options: CallOptions = {}): Promise<T> {
+    const call = { method: 'GET', path: withQuery(path, query as Query), repeat: 'safe' } as const;
+    return this.#call({ ...call, parse: parserOf(schema) }, options);
   }
 
-  /** A create: repeated under one `Idempotency-Key`. */
-  protected post<T>(path: string, body: unknown, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
-    return this.#call({ method: 'POST', path, body, repeat: 'by_key', parse: parserOf(schema), signal });
+  /** What makes or does something: repeated under one `Idempotency-Key`. */
+  protected post<T>(path: string, body: unknown, schema: z.ZodType<T>, options: ChangeOptions = {}): Promise<T> {
+    return this.#call({ method: 'POST', path, body, repeat: 'by_key', parse: parserOf(schema) }, options);
   }
 
-  protected put<T>(path: string, body: unknown, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
-    return this.#call({ method: 'PUT', path, body, repeat: 'safe', parse: parserOf(schema), signal });
+  /** As `post()`, where there is no answer to read. */
+  protected command(path: string, body: unknown, options: ChangeOptions = {}): Promise<void> {
+    return this.#call({ method: 'POST', path, body, repeat: 'by_key', parse: () => undefined }, options);
   }
 
-  protected delete(path: string, signal?: AbortSignal): Promise<void> {
-    return this.#call({ method: 'DELETE', path, repeat: 'safe', parse: () => undefined, signal });
+  protected put<T>(path: string, body: unknown, schema: z.ZodType<T>, options: ChangeOptions = {}): Promise<T> {
+    return this.#call({ method: 'PUT', path, body, repeat: 'safe', parse: parserOf(schema) }, options);
   }
 
-  #call<T>(call: Omit<Call<T>, 'bearer'>): Promise<T> {
-    return this.#caller.call({ ...call, bearer: this.#bearer });
+  protected remove(path: string, options: ChangeOptions = {}): Promise<void> {
+    return this.#call({ method: 'DELETE', path, repeat: 'safe', parse: () => undefined }, options);
+  }
+
+  async #call<T>(call: Call<T>, { signal, ifVersion }: ChangeOptions): Promise<T> {
+    const bearer = typeof this.#bearer === 'string' ? this.#bearer : await this.#bearer(signal);
+    const headers = ifVersion === undefined ? {} : { 'if-match': `"${ifVersion}"` };
+    return await this.#caller.call({ ...call, bearer, headers, signal });
   }
 }
 

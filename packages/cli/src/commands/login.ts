@@ -17,7 +17,7 @@ export async function login(options: GlobalOptions, io: Io): Promise<number> {
   if (apiKey === '') throw new UsageError('No API key was given');
   await credentials.prepare();
   const { caller } = await openServer(settings);
-  const { role, user } = await new ManagementApi(caller, apiKey).me(io.signal);
+  const { role, user } = await new ManagementApi(caller, apiKey).me({ signal: io.signal });
   if (role !== 'user' || user === null) {
     throw new CliError(
       'forbidden',

@@ -1,4 +1,5 @@
-import { everyItem, ManagementApi } from '@tunnox/api-client/management-api';
+import { everyItem } from '@tunnox/api-client/every-item';
+import { ManagementApi } from '@tunnox/api-client/management-api';
 import { EXIT } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { openPrinter } from '../output/open-printer.ts';
@@ -40,10 +41,10 @@ async function account(settings: Settings, apiKey: string, signal: AbortSignal) 
   const { server } = settings;
   const { caller } = await openServer(settings);
   const api = new ManagementApi(caller, apiKey);
-  const { user } = await api.me(signal);
-  const clients = await all(everyItem('clients', (query) => api.clients(query, signal)));
-  const domains = await all(everyItem('domains', (query) => api.domains(query, signal)));
-  const mappings = await all(everyItem('mappings', (query) => api.mappings(query, signal)));
+  const { user } = await api.me({ signal });
+  const clients = await all(everyItem('clients', (query) => api.clients.list(query, { signal })));
+  const domains = await all(everyItem('domains', (query) => api.domains.list(query, { signal })));
+  const mappings = await all(everyItem('mappings', (query) => api.mappings.list(query, { signal })));
   const rows: Row[] = [
     ...domains.map((domain) => ({
       id: domain.client_id,

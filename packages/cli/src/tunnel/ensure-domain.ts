@@ -47,15 +47,15 @@ export async function ensureDomain(
   }
   try {
     const name = { ...(subdomain === undefined ? {} : { subdomain }), ...(domain === undefined ? {} : { domain }) };
-    return toTunnel(await api.createDomain({ ...name, ...place }), target);
+    return toTunnel(await api.domains.create({ ...name, ...place }), target);
   } catch (error) {
     const own = ownDomainIn(error);
     if (own === null) throw error;
-    return toTunnel(await api.updateDomain(own, place), target);
+    return toTunnel(await api.domains.update(own, place), target);
   }
 }
 
-type Place = Parameters<ManagementApi['updateDomain']>[1] & { client_id: number; target_port: number };
+type Place = Parameters<ManagementApi['domains']['update']>[1] & { client_id: number; target_port: number };
 
 async function ensureUnnamed(
   api: ManagementApi,
@@ -66,14 +66,14 @@ async function ensureUnnamed(
   const known = await unnamed.read(clientId);
   if (known !== null) {
     try {
-      const { client_id } = await api.domain(known);
-      if (client_id === clientId) return await api.updateDomain(known, place);
+      const { client_id } = await api.domains.get(known);
+      if (client_id === clientId) return await api.domains.update(known, place);
     } catch (error) {
       // Deleted meanwhile, or its time has ended.
       if (!(error instanceof ApiError) || error.code !== 'not_found') throw error;
     }
   }
-  const created = await api.createDomain(place);
+  const created = await api.domains.create(place);
   await unnamed.save(clientId, created.domain_id);
   return created;
 }

@@ -1,4 +1,5 @@
-import { everyItem, type ManagementApi } from '@tunnox/api-client/management-api';
+import { everyItem } from '@tunnox/api-client/every-item';
+import type { ManagementApi } from '@tunnox/api-client/management-api';
 import type { Mapping } from '@tunnox/domain/api/mappings';
 import { formatHostPort, type TargetAddress } from '../target.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -27,7 +28,7 @@ export async function ensurePublicPort(
       : own.find((each) => each.remote_port === remotePort);
   const mapping =
     known === undefined
-      ? await api.createMapping({
+      ? await api.mappings.create({
           protocol: 'tcp',
           target_client_id: clientId,
           target_host: target.host,
@@ -62,11 +63,11 @@ export async function ensureForward(
   const usable = atPort.filter((each) => each.protocol === 'tcp' && each.target_client_id === toClientId);
   const known = usable.find((each) => leadsTo(each, target)) ?? usable[0];
   for (const other of atPort) {
-    if (other !== known && other.enabled) await api.updateMapping(other.mapping_id, { enabled: false });
+    if (other !== known && other.enabled) await api.mappings.update(other.mapping_id, { enabled: false });
   }
   const mapping =
     known === undefined
-      ? await api.createMapping({
+      ? await api.mappings.create({
           protocol: 'tcp',
           source_client_id: clientId,
           target_client_id: toClientId,
@@ -82,14 +83,14 @@ export async function ensureForward(
     target: `${formatHostPort(target.host, target.port)} behind client ${toClientId}`,
     localPort,
     ...(known === undefined
-      ? { undo: () => api.deleteMapping(mapping.mapping_id, AbortSignal.timeout(UNDO_TIMEOUT_MS)) }
+      ? { undo: () => api.mappings.delete(mapping.mapping_id, { signal: AbortSignal.timeout(UNDO_TIMEOUT_MS) }) }
       : {}),
   };
 }
 
 async function mappingsOf(api: ManagementApi, clientId: number): Promise<Mapping[]> {
   const found: Mapping[] = [];
-  for await (const mapping of everyItem('mappings', (query) => api.clientMappings(clientId, query)))
+  for await (const mapping of everyItem('mappings', (query) => api.clients.mappings(clientId, query)))
     found.push(mapping);
   return found;
 }
@@ -97,7 +98,7 @@ async function mappingsOf(api: ManagementApi, clientId: number): Promise<Mapping
 /** The mapping, enabled and with this target. */
 async function pointed(api: ManagementApi, mapping: Mapping, target: TargetAddress): Promise<Mapping> {
   if (mapping.enabled && leadsTo(mapping, target)) return mapping;
-  return api.updateMapping(mapping.mapping_id, {
+  return api.mappings.update(mapping.mapping_id, {
     target_host: target.host,
     target_port: target.port,
     enabled: true,
