@@ -63,6 +63,17 @@ CREATE TABLE "connection_log" (
 	CONSTRAINT "connection_log_counts" CHECK (least("connection_log"."duration_ms", "connection_log"."bytes_in", "connection_log"."bytes_out") >= 0)
 );
 --> statement-breakpoint
+CREATE TABLE "user_bandwidth" (
+	"user_id" bigint NOT NULL,
+	"node_id" text NOT NULL,
+	"taken_at" timestamp (3) with time zone NOT NULL,
+	"interval_ms" bigint NOT NULL,
+	"bytes" bigint NOT NULL,
+	"reported_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "user_bandwidth_user_id_node_id_pk" PRIMARY KEY("user_id","node_id"),
+	CONSTRAINT "user_bandwidth_counts" CHECK ("user_bandwidth"."interval_ms" > 0 and "user_bandwidth"."bytes" >= 0)
+);
+--> statement-breakpoint
 CREATE TABLE "usage_rollups" (
 	"step" text NOT NULL,
 	"starts_at" timestamp (3) with time zone NOT NULL,
@@ -82,6 +93,9 @@ ALTER TABLE "signing_keys" ALTER COLUMN "public_jwk" DROP NOT NULL;--> statement
 ALTER TABLE "clients" ADD COLUMN "namespace_id" bigint;--> statement-breakpoint
 ALTER TABLE "clients" ADD COLUMN "config_problems" jsonb DEFAULT '[]'::jsonb NOT NULL;--> statement-breakpoint
 ALTER TABLE "clients" ADD COLUMN "online_seconds" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "clients" ADD COLUMN "total_bytes_in" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "clients" ADD COLUMN "total_bytes_out" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "clients" ADD COLUMN "total_connections" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "clients" ADD COLUMN "suspended_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "clients" ADD COLUMN "suspended_reason" text;--> statement-breakpoint
 ALTER TABLE "clients" ADD COLUMN "handover_encrypted" text;--> statement-breakpoint
@@ -90,6 +104,7 @@ ALTER TABLE "http_domain_mappings" ADD COLUMN "namespace_id" bigint;--> statemen
 ALTER TABLE "http_domain_mappings" ADD COLUMN "verified_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_checked_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_missing_since" timestamp (3) with time zone;--> statement-breakpoint
+ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_due_at" timestamp (3) with time zone DEFAULT now();--> statement-breakpoint
 ALTER TABLE "http_domain_mappings" ADD COLUMN "ends_with_client" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD COLUMN "namespace_id" bigint;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD COLUMN "expires_at" timestamp (3) with time zone;--> statement-breakpoint
@@ -113,9 +128,11 @@ CREATE INDEX "client_sessions_open" ON "client_sessions" USING btree ("incarnati
 CREATE INDEX "client_sessions_detached_at" ON "client_sessions" USING btree ("detached_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "connection_log_tunnel" ON "connection_log" USING btree ("tunnel_id");--> statement-breakpoint
 CREATE INDEX "connection_log_user" ON "connection_log" USING btree ("user_id","id");--> statement-breakpoint
+CREATE INDEX "connection_log_namespace" ON "connection_log" USING btree ("namespace_id","id");--> statement-breakpoint
 CREATE INDEX "connection_log_client" ON "connection_log" USING btree ("client_id","id");--> statement-breakpoint
 CREATE INDEX "connection_log_binding" ON "connection_log" USING btree ("binding_id","id");--> statement-breakpoint
 CREATE INDEX "connection_log_started_at" ON "connection_log" USING btree ("started_at");--> statement-breakpoint
+CREATE INDEX "user_bandwidth_reported_at" ON "user_bandwidth" USING btree ("reported_at");--> statement-breakpoint
 CREATE INDEX "usage_rollups_client" ON "usage_rollups" USING btree ("client_id","step","starts_at");--> statement-breakpoint
 CREATE INDEX "usage_rollups_user" ON "usage_rollups" USING btree ("user_id","step","starts_at");--> statement-breakpoint
 CREATE INDEX "usage_rollups_time" ON "usage_rollups" USING btree ("step","starts_at");--> statement-breakpoint
@@ -124,10 +141,11 @@ ALTER TABLE "http_domain_mappings" ADD CONSTRAINT "http_domain_mappings_namespac
 ALTER TABLE "port_mappings" ADD CONSTRAINT "port_mappings_namespace_id_namespaces_namespace_id_fk" FOREIGN KEY ("namespace_id") REFERENCES "public"."namespaces"("namespace_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "clients_namespace" ON "clients" USING btree ("namespace_id","client_id");--> statement-breakpoint
 CREATE INDEX "http_domain_mappings_namespace" ON "http_domain_mappings" USING btree ("namespace_id","id");--> statement-breakpoint
-CREATE INDEX "http_domain_mappings_proofs" ON "http_domain_mappings" USING btree ("proof_checked_at") WHERE "http_domain_mappings"."proof_token" is not null;--> statement-breakpoint
+CREATE INDEX "http_domain_mappings_proofs" ON "http_domain_mappings" USING btree ("proof_due_at") WHERE "http_domain_mappings"."proof_token" is not null;--> statement-breakpoint
 CREATE INDEX "port_mappings_namespace" ON "port_mappings" USING btree ("namespace_id","mapping_id");--> statement-breakpoint
 CREATE INDEX "port_mappings_expires_at" ON "port_mappings" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "reserved_names_until" ON "reserved_names" USING btree ("until");--> statement-breakpoint
+CREATE INDEX "audit_log_request" ON "audit_log" USING btree ("request_id");--> statement-breakpoint
 CREATE INDEX "audit_log_at" ON "audit_log" USING btree ("at");--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_algorithm_known" CHECK ("signing_keys"."algorithm" in ('ES256', 'RS256', 'HS256'));--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_public" CHECK (("signing_keys"."algorithm" = 'HS256') = ("signing_keys"."public_jwk" is null));--> statement-breakpoint

@@ -36,6 +36,10 @@ export const clients = pgTable(
     lastSeenAt: instant(),
     /** Seconds for which its agent was attached, in sessions that have ended. */
     onlineSeconds: int53().notNull().default(0),
+    /** Of all its tunnels, also of mappings that are gone. */
+    totalBytesIn: int53().notNull().default(0),
+    totalBytesOut: int53().notNull().default(0),
+    totalConnections: int53().notNull().default(0),
     /** Set by operators; its owner cannot switch it on again. */
     suspendedAt: instant(),
     suspendedReason: text(),

@@ -95,6 +95,7 @@ export const auditLog = pgTable(
     index('audit_log_user').on(t.userId, t.id),
     index('audit_log_at').on(t.at),
     index('audit_log_object').on(t.objectType, t.objectId, t.id),
+    index('audit_log_request').on(t.requestId),
     check('audit_log_actor_known', oneOf(t.actorType, ACTOR_TYPES)),
   ],
 );

@@ -11,7 +11,7 @@ export const usageRollups = pgTable(
     step: text({ enum: ROLLUP_STEPS }).notNull(),
     /** Start of the hour or day (UTC). */
     startsAt: instant().notNull(),
-    /** `mapping:1001`, `domain:17`; outlives them. */
+    /** `mapping:1001`, `domain:17`; outlives them. `node:node-001`, of client 0: all that this relay has reported. */
     bindingId: text().notNull(),
     clientId: int53().notNull(),
     /** null: an anonymous client's. */
@@ -26,6 +26,26 @@ export const usageRollups = pgTable(
     index('usage_rollups_user').on(t.userId, t.step, t.startsAt),
     index('usage_rollups_time').on(t.step, t.startsAt),
     check('usage_rollups_step_known', oneOf(t.step, ROLLUP_STEPS)),
+  ],
+);
+
+/** What a user's tunnels moved at a relay in the interval of its last report: the bandwidth that they use. */
+export const userBandwidth = pgTable(
+  'user_bandwidth',
+  {
+    userId: int53().notNull(),
+    nodeId: text().notNull(),
+    /** End of the interval; the parts of one report bear the same. */
+    takenAt: instant().notNull(),
+    intervalMs: int53().notNull(),
+    bytes: int53().notNull(),
+    /** When it came here: an interval that is over for long says nothing of now. */
+    reportedAt: instant().notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.userId, t.nodeId] }),
+    index('user_bandwidth_reported_at').on(t.reportedAt),
+    check('user_bandwidth_counts', sql`${t.intervalMs} > 0 and ${t.bytes} >= 0`),
   ],
 );
 
@@ -79,6 +99,7 @@ export const connectionLog = pgTable(
   (t) => [
     uniqueIndex('connection_log_tunnel').on(t.tunnelId),
     index('connection_log_user').on(t.userId, t.id),
+    index('connection_log_namespace').on(t.namespaceId, t.id),
     index('connection_log_client').on(t.clientId, t.id),
     index('connection_log_binding').on(t.bindingId, t.id),
     index('connection_log_started_at').on(t.startedAt),
