@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util';
 
-/** What can be measured, in the order in which it runs: `idle` wants processes that have done nothing yet. */
-export const MEASURES = ['idle', 'opening', 'http', 'bulk'] as const;
+/**
+ * What can be measured, in the order in which it runs: `idle` wants processes that have done nothing yet, `api` is about
+ * the control plane and is compared with nothing.
+ */
+export const MEASURES = ['idle', 'opening', 'http', 'bulk', 'api'] as const;
 export type MeasureName = (typeof MEASURES)[number];
 
 export interface BenchOptions {
@@ -20,7 +23,7 @@ export const USAGE = `pnpm bench [-- options]
 
   --quick           short run: fewer cases, 3 rounds
   --only <list>     measures, comma separated: ${MEASURES.join(', ')}
-  --peers <list>    only peers whose name contains one of these, such as direct,nginx,tunnox
+  --peers <list>    only peers whose name contains one of these, such as direct,nginx,tunnox; without api
   --repeats <n>     rounds (default 5, with --quick 3)
 `;
 

@@ -1,3 +1,4 @@
+import type { ApiReport } from './api/measure-api.ts';
 import type { Machine } from './machine.ts';
 import type { Measure, Metric } from './measures/measure.ts';
 import type { MeasureName } from './options.ts';
@@ -15,6 +16,8 @@ export interface Report {
   /** Peers that were not measured, and why. */
   missing: { name: string; reason: string }[];
   rows: Row[];
+  /** Absent when it was not measured. */
+  api?: ApiReport;
 }
 
 /** How a measure is shown: its titles and its figures' units. */

@@ -11,6 +11,7 @@ const TINY: BenchSettings = {
   opening: { warmupMs: 20, measureMs: 50, concurrency: [2] },
   http: { warmupMs: 20, measureMs: 50, connections: [2], bodies: ['615 B', '64 KB'] },
   bulk: { warmupMs: 20, measureMs: 50, streams: [2] },
+  api: { warmupMs: 20, measureMs: 50, concurrency: [2], mappings: 40, changes: 1 },
 };
 
 test('runBench() measures the direct way in every measure and stops what it started', { timeout: 60_000 }, async () => {

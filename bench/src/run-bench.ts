@@ -1,3 +1,5 @@
+import { apiLines, apiMarkdown } from './api/api-markdown.ts';
+import { measureApi } from './api/measure-api.ts';
 import { describeMachine, versionOf } from './machine.ts';
 import { bulkMeasure } from './measures/bulk.ts';
 import { httpMeasure, type HttpGenerator } from './measures/http.ts';
@@ -65,10 +67,18 @@ export async function runBench(
       report.rows.push(...(await runRounds(measure, subjects, options.repeats, group, log)));
     }
   }
+  if (options.measures.includes('api') && options.peers.length === 0) {
+    report.api = await measureApi({ ...settings.api, repeats: options.repeats }, group.child(), log);
+  }
   await group.stop();
   report.seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);
   const shown = shownOf([IDLE_SHOWN, ...measures], options.measures);
-  return { report, markdown: toMarkdown(report, shown), ratioLines: toRatioLines(report, shown) };
+  const [markdown, lines] = report.api === undefined ? ['', []] : [apiMarkdown(report.api), apiLines(report.api)];
+  return {
+    report,
+    markdown: toMarkdown(report, shown) + markdown,
+    ratioLines: [...toRatioLines(report, shown), ...lines],
+  };
 }
 
 async function bestGenerator(): Promise<HttpGenerator> {

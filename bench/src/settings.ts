@@ -1,3 +1,4 @@
+import type { ApiTimes } from './api/measure-api.ts';
 import type { BulkTimes } from './measures/bulk.ts';
 import type { HttpTimes } from './measures/http.ts';
 import type { IdleOptions } from './measures/idle.ts';
@@ -11,6 +12,7 @@ export interface BenchSettings {
   opening: OpeningTimes;
   http: HttpTimes;
   bulk: BulkTimes;
+  api: ApiTimes;
 }
 
 /** The sizes of a run for a release, or of a short look. */
@@ -24,6 +26,7 @@ const FULL: BenchSettings = {
   opening: { warmupMs: 500, measureMs: 2_000, concurrency: [1, 32] },
   http: { warmupMs: 1_000, measureMs: 2_000, connections: [1, 48, 256], bodies: ['615 B', '64 KB'] },
   bulk: { warmupMs: 400, measureMs: 1_500, streams: [1, 8] },
+  api: { warmupMs: 500, measureMs: 2_000, concurrency: [1, 8, 32], mappings: 10_000, changes: 200 },
 };
 
 const QUICK: BenchSettings = {
@@ -32,4 +35,5 @@ const QUICK: BenchSettings = {
   opening: { warmupMs: 200, measureMs: 800, concurrency: [1, 32] },
   http: { warmupMs: 1_000, measureMs: 1_000, connections: [48], bodies: ['615 B'] },
   bulk: { warmupMs: 300, measureMs: 700, streams: [1, 8] },
+  api: { warmupMs: 300, measureMs: 700, concurrency: [8], mappings: 10_000, changes: 40 },
 };
