@@ -121,12 +121,14 @@ export const httpDomainMappings = pgTable(
     subdomain: text(),
     baseDomain: text(),
     verificationState: text({ enum: VERIFICATION_STATES }).notNull(),
-    /** Value of the TXT record that proves a custom domain; null for a name under a base domain. */
+    /** Proves a custom domain when it stands in its DNS; null: there is nothing to prove. */
     proofToken: text(),
     verifiedAt: instant(),
     /** When a custom domain's proof was looked for last, and since when it is missing at a verified one. */
     proofCheckedAt: instant(),
     proofMissingSince: instant(),
+    /** When it is looked for next; null: no more without being asked. */
+    proofDueAt: instant().defaultNow(),
     targetScheme: text({ enum: TARGET_SCHEMES }).notNull().default('http'),
     targetHost: text().notNull(),
     targetPort: integer().notNull(),
@@ -164,7 +166,7 @@ export const httpDomainMappings = pgTable(
     index('http_domain_mappings_namespace').on(t.namespaceId, t.id),
     index('http_domain_mappings_expires_at').on(t.expiresAt),
     index('http_domain_mappings_proofs')
-      .on(t.proofCheckedAt)
+      .on(t.proofDueAt)
       .where(sql`${t.proofToken} is not null`),
     check('http_domain_mappings_verification_known', oneOf(t.verificationState, VERIFICATION_STATES)),
     check('http_domain_mappings_scheme_known', oneOf(t.targetScheme, TARGET_SCHEMES)),
