@@ -113,6 +113,9 @@ export const detachRequestSchema = z.object({ clients: z.array(attachedClientSch
 export const usageRequestSchema = z.object({
   incarnation: ulidSchema,
   sequence: z.int().min(1),
+  /** When the entries were taken, and for how long they were counted; absent (relays of 0.1): now, a minute. */
+  taken_at: z.iso.datetime().optional(),
+  interval_ms: z.int().min(1).optional(),
   entries: z
     .array(
       z.object({
@@ -131,6 +134,30 @@ export const usageRequestSchema = z.object({
 
 export const usageAnswerSchema = z.object({
   allowances: z.array(z.object({ user_id: z.int(), traffic_remaining_bytes: z.int().nullable() })),
+});
+
+/** Body of `POST /relay/v1/connections`: tunnels to agents of this relay that have ended, each kept once by its id. */
+export const connectionsRequestSchema = z.object({
+  connections: z
+    .array(
+      z.object({
+        tunnel_id: ulidSchema,
+        binding_id: bindingIdSchema,
+        client_id: z.int(),
+        user_id: z.int().nullable(),
+        /** Address without port; `client:600000001` is the source agent of a private mapping. */
+        visitor: lineSchema.min(1).max(64),
+        started_at: z.iso.datetime(),
+        duration_ms: z.int().min(0),
+        /** Visitor → target. */
+        bytes_in: z.int().min(0),
+        /** Target → visitor. */
+        bytes_out: z.int().min(0),
+        /** `closed`, or the cause that ended it. */
+        close_reason: z.string().regex(/^[a-z][a-z0-9_]{0,31}$/),
+      }),
+    )
+    .max(500),
 });
 
 /** Messages of the control plane on the session WebSocket. All but `resync` carry a `seq` and are acknowledged. */
@@ -193,6 +220,7 @@ export type AttachRequest = z.infer<typeof attachRequestSchema>;
 export type AttachAnswer = z.infer<typeof attachAnswerSchema>;
 export type DetachRequest = z.infer<typeof detachRequestSchema>;
 export type UsageRequest = z.infer<typeof usageRequestSchema>;
+export type ConnectionsRequest = z.infer<typeof connectionsRequestSchema>;
 export type UsageAnswer = z.infer<typeof usageAnswerSchema>;
 export type NodeMessage = z.infer<typeof nodeMessageSchema>;
 export type RelayToNodeMessage = z.infer<typeof relayMessageSchema>;

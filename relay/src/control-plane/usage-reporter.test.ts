@@ -172,3 +172,31 @@ test('UsageSpool is bounded, gives up the oldest, and skips what cannot be read'
   await reopened.removeFirst();
   assert.equal((await reopened.first())?.sequence, 4);
 });
+
+test('UsageReporter says when it took the counts and for how long they were counted, the same in all parts', async (t) => {
+  const ledger = new FakeLedger();
+  const seen: UsageRequest[] = [];
+  const usage = (report: UsageRequest) => {
+    seen.push(report);
+    return ledger.usage(report);
+  };
+  const { clock, counted, reporter } = bench(await folder(t), Object.assign(new FakeLedger(), { usage }), FIRST);
+  const startedAtMs = clock.now();
+  reporter.start();
+  counted.push(...Array.from({ length: 1001 }, (_, index) => entry(1, index + 1)));
+  clock.advance(1000);
+  await eventually(() => seen.length === 2);
+  counted.push(entry(1));
+  clock.advance(60_000);
+  await eventually(() => seen.length === 3);
+  const at = (afterMs: number) => new Date(startedAtMs + afterMs).toISOString();
+  assert.deepEqual(
+    seen.map(({ taken_at, interval_ms }) => [taken_at, interval_ms]),
+    [
+      [at(1000), 1000],
+      [at(1000), 1000],
+      [at(61_000), 60_000],
+    ],
+  );
+  await reporter.stop();
+});

@@ -36,6 +36,7 @@ export class UsageReporter {
   readonly #deps: UsageReporterDeps;
   readonly #incarnation: string;
   #sequence = 0;
+  #takenAtMs: number;
   #timer: Timer | null = null;
   #dueAtMs = 0;
   #running: Promise<void> = Promise.resolve();
@@ -44,6 +45,7 @@ export class UsageReporter {
   constructor(deps: UsageReporterDeps, incarnation: string) {
     this.#deps = deps;
     this.#incarnation = incarnation;
+    this.#takenAtMs = deps.clock.now();
   }
 
   start(): void {
@@ -79,11 +81,18 @@ export class UsageReporter {
   /** Never rejects. */
   async #report(): Promise<void> {
     const entries = this.#deps.source.takeUsage();
+    const now = this.#deps.clock.now();
+    const taken = {
+      taken_at: new Date(now).toISOString(),
+      interval_ms: Math.max(1, Math.round(now - this.#takenAtMs)),
+    };
+    this.#takenAtMs = now;
     let away = !(await this.#sendSpooled());
     for (let at = 0; at < entries.length; at += ENTRIES_MAX) {
       const report = {
         incarnation: this.#incarnation,
         sequence: ++this.#sequence,
+        ...taken,
         entries: entries.slice(at, at + ENTRIES_MAX),
       };
       away = away || !(await this.#send(report));
