@@ -7,6 +7,12 @@ import { status } from './commands/status.ts';
 import { tcp, type TcpOptions } from './commands/tcp.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import type { Io } from './io.ts';
+import { addClientsCommands } from './manage/clients-commands.ts';
+import { addDomainsCommands } from './manage/domains-commands.ts';
+import { addKeysCommands } from './manage/keys-commands.ts';
+import { addMappingsCommands } from './manage/mappings-commands.ts';
+import { addNodesCommands } from './manage/nodes-commands.ts';
+import { addUsageCommand } from './manage/usage-command.ts';
 import { openPrinter } from './output/open-printer.ts';
 import { DEFAULT_SERVER, type GlobalOptions } from './settings.ts';
 import { parsePort } from './target.ts';
@@ -107,6 +113,14 @@ export function createProgram(io: Io, done: (exitCode: number) => void): Command
     .action(async (_: unknown, command: Command) => {
       done(await status(command.optsWithGlobals<GlobalOptions>(), io));
     });
+
+  const context = { io, done };
+  addClientsCommands(program, context);
+  addMappingsCommands(program, context);
+  addDomainsCommands(program, context);
+  addKeysCommands(program, context);
+  addUsageCommand(program, context);
+  addNodesCommands(program, context);
 
   program
     .command('version')

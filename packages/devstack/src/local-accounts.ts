@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { ApiCaller } from '@tunnox/api-client/api-caller';
 import { ApiError } from '@tunnox/api-client/api-error';
+import { everyItem } from '@tunnox/api-client/every-item';
 import { ManagementApi } from '@tunnox/api-client/management-api';
 import { readTextFile, replaceFile } from '@tunnox/certificates/key-files';
 import { z } from 'zod';
-import type { OperatorApi } from './operator-api.ts';
 import { StackError } from './stack-error.ts';
 
 const accountsSchema = z.object({
@@ -26,7 +26,7 @@ export interface LocalAccounts {
 
 export interface LocalAccountsDeps {
   caller: ApiCaller;
-  operator: OperatorApi;
+  operator: ManagementApi;
 }
 
 /** Tenants, API keys and the join token of one platform: made once, kept in `accounts.json` (0600). */
@@ -51,7 +51,7 @@ async function ensureTenant(
 ): Promise<NonNullable<Accounts['local']>> {
   if (saved !== undefined && (await isAccepted(new ManagementApi(caller, saved.api_key)))) return saved;
   const user_id = await findOrCreateUser(operator, username);
-  const { api_key } = await operator.createApiKey(user_id, { name: 'npm start' });
+  const { api_key } = await operator.apiKeys.create(user_id, { name: 'npm start' });
   return { user_id, api_key };
 }
 
@@ -65,33 +65,29 @@ async function isAccepted(api: ManagementApi): Promise<boolean> {
   }
 }
 
-async function findOrCreateUser(operator: OperatorApi, username: string): Promise<number> {
+async function findOrCreateUser(operator: ManagementApi, username: string): Promise<number> {
   try {
-    const user = await operator.createUser({ username, email: `${username}@tunnox.localhost`, plan: 'enterprise' });
+    const user = await operator.users.create({ username, email: `${username}@tunnox.localhost`, plan: 'enterprise' });
     return user.user_id;
   } catch (error) {
     if (!(error instanceof ApiError && error.code === 'username_taken')) throw error;
   }
   // A start that was cut before it saved the key.
-  let cursor: string | null = null;
-  do {
-    const page = await operator.users(cursor);
-    const found = page.users.find((user) => user.username === username);
-    if (found !== undefined) return found.user_id;
-    cursor = page.next_cursor;
-  } while (cursor !== null);
+  for await (const user of everyItem('users', (page) => operator.users.list(page))) {
+    if (user.username === username) return user.user_id;
+  }
   throw new StackError(`The user '${username}' was deleted. Remove TUNNOX_HOME to start afresh.`);
 }
 
 async function ensureJoinToken(
-  operator: OperatorApi,
+  operator: ManagementApi,
   saved: Accounts['join_token'],
 ): Promise<NonNullable<Accounts['join_token']>> {
   if (saved !== undefined) {
-    const valid = await operator.joinTokens();
+    const valid = await operator.nodes.joinTokens();
     if (valid.some(({ token_id }) => token_id === saved.token_id)) return saved;
   }
-  const { token_id, join_token } = await operator.createJoinToken({
+  const { token_id, join_token } = await operator.nodes.createJoinToken({
     name: 'npm start',
     uses: null,
     expires_in_s: null,

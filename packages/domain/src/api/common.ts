@@ -98,4 +98,5 @@ export type Page<Plural extends string, Item> = Record<Plural, Item[]> & {
   limit: number;
   next_cursor: string | null;
 };
+export type Delivery = z.infer<typeof deliverySchema>;
 export type Problem = z.infer<typeof problemSchema>;
