@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { forward, type ForwardOptions } from './commands/forward.ts';
 import { http, type HttpOptions } from './commands/http.ts';
-import { login } from './commands/login.ts';
+import { login, type LoginOptions } from './commands/login.ts';
+import { logout } from './commands/logout.ts';
 import { run, type RunOptions } from './commands/run.ts';
 import { status } from './commands/status.ts';
 import { tcp, type TcpOptions } from './commands/tcp.ts';
@@ -102,9 +103,17 @@ export function createProgram(io: Io, done: (exitCode: number) => void): Command
 
   program
     .command('login')
-    .description('Check an API key and keep it for this server; without --api-key it is asked for')
+    .description('Log in at this server: by an API key (asked for if it is not given), or by --user and a password')
+    .option('--user <name>', 'user name or e-mail address; the password is asked for, an API key is made and kept')
     .action(async (_: unknown, command: Command) => {
-      done(await login(command.optsWithGlobals<GlobalOptions>(), io));
+      done(await login(command.optsWithGlobals<LoginOptions>(), io));
+    });
+
+  program
+    .command('logout')
+    .description('Forget the login of this server; a key that `tunnox login` has made is revoked')
+    .action(async (_: unknown, command: Command) => {
+      done(await logout(command.optsWithGlobals<GlobalOptions>(), io));
     });
 
   program

@@ -132,3 +132,20 @@ test('a command without a login says how to log in', async (t) => {
   assert.equal(await running.exit, 3);
   assert.match(await running.stderr, /Nobody is logged in at http.*: run `tunnox login` first/);
 });
+
+test('tunnox login --user makes an API key that tunnox logout revokes', async (t) => {
+  const password = 'correct horse battery staple';
+  const { user_id } = await operator.users.create({ username: 'by-password', email: 'p@customer.example', password });
+  const env = { TUNNOX_SERVER: plane.apiUrl, TUNNOX_CONFIG_DIR: await configDir(t) };
+  const wrong = command(t, ['login', '--user', 'by-password'], env, 'wrong password\n');
+  assert.equal(await wrong.exit, 3);
+  const done = command(t, ['login', '--user', 'by-password'], env, `${password}\n`);
+  assert.equal(await done.exit, 0, await done.stderr);
+  assert.equal(await done.stdout, `Logged in at ${plane.apiUrl} as by-password\n`);
+  assert.equal((await operator.apiKeys.list(user_id)).length, 1);
+  assert.equal(await command(t, ['clients'], env).exit, 0);
+  const out = command(t, ['logout'], env);
+  assert.equal(await out.stdout, `Logged out at ${plane.apiUrl}\n`);
+  assert.equal((await operator.apiKeys.list(user_id)).length, 0);
+  assert.equal(await command(t, ['clients'], env).exit, 3);
+});

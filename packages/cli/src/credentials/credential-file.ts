@@ -15,7 +15,7 @@ const credentialsSchema = z.object({
   /** Where the last login was; the server when none is named. */
   server: z.string().optional(),
   /** API keys by server address. */
-  logins: z.record(z.string(), z.object({ api_key: z.string() })),
+  logins: z.record(z.string(), z.object({ api_key: z.string(), key_id: z.number().int().optional() })),
   /** Random names of `tunnox http` without a name, to be used again: domain ids by server and client. */
   unnamed_domains: z.record(z.string(), z.number().int()).default({}),
   clients: z.array(
