@@ -9,5 +9,5 @@ export const RESERVED_LABELS: ReadonlySet<string> = new Set(
   mail mailer-daemon mta-sts mx network news no-reply node nodes noc ns ns1 ns2 ns3 ns4 oauth operator operators
   password payment payments ping pop pop3 postmaster privacy proxy register relay relays root router routes secure
   security server signin signup smtp ssl sso stage staging static status support sysadmin system terms test tls tunnel
-  tunnels tunnox update updates usenet user users uucp webmail webmaster wpad ws wss www www1 www2`.split(/\s+/),
+  tunnels tunnox update updates usenet user users uucp verify webmail webmaster wpad ws wss www www1 www2`.split(/\s+/),
 );
