@@ -1,9 +1,11 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { NodeAddress } from '@tunnox/domain/presence';
+import type { Jwks } from '@tunnox/domain/relay-api';
 import type { Env } from '../env.ts';
 import { relayNodeStub } from '../repositories/object-stubs.ts';
 import type { Assertion, NodeSeat, SeatFinding, Seating, VoidedTickets } from '../services/live-ports.ts';
 import { allocateNode } from './allocate-node.ts';
+import type { UnsentMessage } from './message-queue.ts';
 import { objectServices } from './object-services.ts';
 
 const SCHEMA_VERSION = 1;
@@ -75,11 +77,31 @@ export class NodeDirectory extends DurableObject<Env> {
       .map((row) => JSON.parse(row.address) as NodeAddress);
   }
 
+  /** Gives the id of an offline node free. @returns false when it is not offline. */
+  free(nodeId: string): boolean {
+    const [seat] = this.#sql.exec<{ here: number }>(
+      'select address is not null as here from seats where node_id = ?',
+      nodeId,
+    );
+    if (seat?.here === 1) return false;
+    this.#sql.exec('delete from seats where node_id = ?', nodeId);
+    return true;
+  }
+
   /** Tells every node; one that is away at this moment gets it with its next session, or has let go of its clients. */
   async voidTickets(voided: VoidedTickets): Promise<void> {
+    await this.#tell({ type: 'void_tickets', ...voided });
+  }
+
+  /** Tells every node by which keys tickets may be signed; one that comes later hears it when it registers. */
+  async tellKeys(keys: Jwks): Promise<void> {
+    await this.#tell({ type: 'keys', ticket_keys: keys });
+  }
+
+  async #tell(message: UnsentMessage): Promise<void> {
     await Promise.all(
       this.peers().map(async ({ node_id, incarnation }) => {
-        await relayNodeStub(this.env, node_id).push(incarnation, { type: 'void_tickets', ...voided });
+        await relayNodeStub(this.env, node_id).push(incarnation, message);
       }),
     );
   }

@@ -85,6 +85,16 @@ export class RelayNode extends DurableObject<Env> {
     return true;
   }
 
+  /** Forgets an offline node: what it still has of ours counts no more. @returns false when it lives. */
+  async forget(): Promise<boolean> {
+    if (this.#living(this.#state.load()?.incarnation) !== null) return false;
+    this.#state.save(null);
+    this.#queue.reset();
+    this.ctx.storage.sql.exec('delete from clients');
+    await this.ctx.storage.deleteAlarm();
+    return true;
+  }
+
   /** Clients that were attached to or detached from this incarnation; a hint, the clients' objects know. */
   noteClients(incarnation: string, attached: number[], detached: number[]): void {
     if (this.#state.load()?.incarnation !== incarnation) return;

@@ -35,6 +35,7 @@ export function createObjectOwners(env: Env): ObjectOwners {
       noteClients: (nodeId, incarnation, attached, detached) =>
         callObject(async () => relayNodeStub(env, nodeId).noteClients(incarnation, attached, detached)),
       notedClients: (nodeId) => callObject(async () => relayNodeStub(env, nodeId).notedClients()),
+      forget: (nodeId) => callObject(async () => relayNodeStub(env, nodeId).forget()),
       settle: (nodeId) => callObject(async () => relayNodeStub(env, nodeId).settle()),
       openSession: async (request, nodeId, incarnation, lastSeq) => {
         const url = new URL(request.url);
@@ -52,7 +53,9 @@ export function createObjectOwners(env: Env): ObjectOwners {
       allocate: (fingerprint, group, assertion) =>
         callObjectOnce(async () => nodeDirectoryStub(env).allocate(fingerprint, group, assertion)),
       peers: () => callObject(async () => nodeDirectoryStub(env).peers()),
+      free: (nodeId) => callObject(async () => nodeDirectoryStub(env).free(nodeId)),
       voidTickets: (voided) => callObject(async () => nodeDirectoryStub(env).voidTickets(voided)),
+      tellKeys: (keys) => callObject(async () => nodeDirectoryStub(env).tellKeys(keys)),
     },
   };
 }

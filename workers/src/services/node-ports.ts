@@ -1,9 +1,13 @@
-import type { JoinToken, Node } from '@tunnox/domain/api/nodes';
+import type { JoinToken, Node, NodesQuery } from '@tunnox/domain/api/nodes';
 import type { AuditEntry } from './audit.ts';
 
 export interface NodeRepository {
-  list(): Promise<Node[]>;
+  list(filter: NodesQuery): Promise<Node[]>;
   find(nodeId: string): Promise<Node | null>;
+  /** Notes that a relay is being drained. @returns false when it is offline. */
+  noteDrain(nodeId: string, audit: AuditEntry): Promise<boolean>;
+  /** Removes an offline relay. @returns false when it is not offline (any more). */
+  remove(nodeId: string, audit: AuditEntry): Promise<boolean>;
 }
 
 export interface NewJoinToken {

@@ -1,4 +1,4 @@
-import type { CreatedJoinToken, JoinToken, Node, NodeDetails } from '@tunnox/domain/api/nodes';
+import type { CreatedJoinToken, JoinToken, Node, NodeDetails, NodesQuery } from '@tunnox/domain/api/nodes';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
 import type { JoinTokenRepository, NodeRepository } from './node-ports.ts';
@@ -23,9 +23,9 @@ export class NodeService {
     this.#deps = deps;
   }
 
-  async list(caller: Caller): Promise<{ nodes: Node[]; total: number }> {
+  async list(caller: Caller, filter: NodesQuery): Promise<{ nodes: Node[]; total: number }> {
     requireOperator(caller);
-    const nodes = await this.#deps.nodes.list();
+    const nodes = await this.#deps.nodes.list(filter);
     return { nodes, total: nodes.length };
   }
 
@@ -33,18 +33,35 @@ export class NodeService {
     requireOperator(caller);
     const node = await this.#load(nodeId);
     const living = node.status !== 'offline';
-    const clientIds = living ? await this.#deps.control.clientsOf(nodeId) : [];
+    const { ids, total } = living ? await this.#deps.control.clientsOf(nodeId) : { ids: [], total: 0 };
     const uptimeMs = living ? Date.now() - Date.parse(node.started_at) : 0;
-    return { ...node, client_ids: clientIds, uptime_s: Math.max(0, Math.floor(uptimeMs / 1000)) };
+    return { ...node, client_ids: ids, clients_total: total, uptime_s: Math.max(0, Math.floor(uptimeMs / 1000)) };
   }
 
   async drain(caller: Caller, nodeId: string, deadlineS: number): Promise<{ node_id: string; status: 'draining' }> {
     requireOperator(caller);
-    await this.#load(nodeId);
-    if (!(await this.#deps.control.drain(nodeId, deadlineS * 1000))) {
+    const { status } = await this.#load(nodeId);
+    const audit = auditOf(caller, 'node.drain', {
+      before: { status },
+      after: { status: 'draining', deadline_s: deadlineS },
+    });
+    // First the note: whatever ends between the two, no relay is sent away unnoticed.
+    const noted = await this.#deps.nodes.noteDrain(nodeId, audit);
+    if (!noted || !(await this.#deps.control.drain(nodeId, deadlineS * 1000))) {
       throw new TunnoxError('conflict', `${nodeId} is not online`);
     }
     return { node_id: nodeId, status: 'draining' };
+  }
+
+  /** Removes a relay that will not come back. Its id is free then, and its key needs a join token again. */
+  async remove(caller: Caller, nodeId: string): Promise<void> {
+    requireOperator(caller);
+    const { address, region, relay_group, version, status } = await this.#load(nodeId);
+    const audit = auditOf(caller, 'node.delete', { before: { address, region, relay_group, version, status } });
+    const gone = status === 'offline' && (await this.#deps.control.forget(nodeId));
+    if (!gone || !(await this.#deps.nodes.remove(nodeId, audit))) {
+      throw new TunnoxError('conflict', `${nodeId} is not offline: drain it and stop its process first`);
+    }
   }
 
   /** The token is in this answer only. */

@@ -14,7 +14,7 @@ export const nodeSchema = z
     incarnation: z.string(),
     online_clients: z.int(),
     tunnels: z.int(),
-    /** 0 to 1. */
+    /** Of one processor: 0 to 1. */
     cpu_usage: z.number(),
     /** Bytes. */
     memory_usage: z.number(),
@@ -28,10 +28,22 @@ export const nodeSchema = z
   })
   .meta({ id: 'Node' });
 
+/** All that match: a cluster has a thousand at the most. */
 export const nodesSchema = z.object({ nodes: z.array(nodeSchema), total: z.int() });
+export const nodesQuerySchema = z.object({
+  status: nodeSchema.shape.status.optional(),
+  group: relayGroupSchema.optional(),
+  region: z.string().max(32).optional(),
+});
 
 export const nodeDetailsSchema = nodeSchema
-  .extend({ client_ids: z.array(z.int()), uptime_s: z.int() })
+  .extend({
+    /** Clients that are attached to it, the first 500. */
+    client_ids: z.array(z.int()),
+    clients_total: z.int(),
+    /** Seconds since its start; 0: it is offline. */
+    uptime_s: z.int(),
+  })
   .meta({ id: 'NodeDetails' });
 
 export const drainSchema = z.object({ deadline_s: z.int().min(0).max(3600).default(30) }).meta({ id: 'Drain' });
@@ -66,6 +78,7 @@ export const createdJoinTokenSchema = joinTokenSchema
 export const joinTokensSchema = z.object({ join_tokens: z.array(joinTokenSchema) });
 
 export type Node = z.infer<typeof nodeSchema>;
+export type NodesQuery = z.infer<typeof nodesQuerySchema>;
 export type NodeDetails = z.infer<typeof nodeDetailsSchema>;
 export type JoinToken = z.infer<typeof joinTokenSchema>;
 export type CreateJoinToken = z.input<typeof createJoinTokenSchema>;

@@ -6,6 +6,7 @@ import {
   drainSchema,
   joinTokensSchema,
   nodeDetailsSchema,
+  nodesQuerySchema,
   nodesSchema,
 } from '@tunnox/domain/api/nodes';
 import { z } from 'zod';
@@ -21,7 +22,8 @@ const listNodes = createRoute({
   method: 'get',
   path: '/nodes',
   tags: ['nodes'],
-  summary: 'List relays (operators)',
+  summary: 'List relays with their load (operators)',
+  request: { query: nodesQuerySchema },
   responses: { 200: json(nodesSchema, 'The relays') },
 });
 
@@ -43,6 +45,16 @@ const drainNode = createRoute({
   summary: 'Send a relay its agents away and take no more visitors (operators)',
   request: { params, body: body(drainSchema, { deadline_s: 30 }) },
   responses: { 202: json(drainedSchema, 'It was told'), ...problems('not_found', 'conflict') },
+});
+
+const deleteNode = createRoute({
+  operationId: 'deleteNode',
+  method: 'delete',
+  path: '/nodes/{node_id}',
+  tags: ['nodes'],
+  summary: 'Remove a relay that is offline for good; its id is free then (operators)',
+  request: { params },
+  responses: { 204: noContent, ...problems('not_found', 'conflict') },
 });
 
 const createJoinToken = createRoute({
@@ -77,11 +89,15 @@ const deleteJoinToken = createRoute({
 /** Relays and join tokens. */
 export function nodesRoutes(nodes: NodeService) {
   return createRouter()
-    .openapi(listNodes, async (c) => c.json(await nodes.list(c.get('caller')), 200))
+    .openapi(listNodes, async (c) => c.json(await nodes.list(c.get('caller'), c.req.valid('query')), 200))
     .openapi(getNode, async (c) => c.json(await nodes.find(c.get('caller'), c.req.valid('param').node_id), 200))
     .openapi(drainNode, async (c) => {
       const { deadline_s } = c.req.valid('json');
       return c.json(await nodes.drain(c.get('caller'), c.req.valid('param').node_id, deadline_s), 202);
+    })
+    .openapi(deleteNode, async (c) => {
+      await nodes.remove(c.get('caller'), c.req.valid('param').node_id);
+      return c.body(null, 204);
     })
     .openapi(createJoinToken, async (c) =>
       c.json(await nodes.createJoinToken(c.get('caller'), c.req.valid('json')), 201),
