@@ -45,6 +45,8 @@ export async function startApiPlatform(group: ProcessGroup, mappings: number): P
     mappingIds.push(mapping.mapping_id);
   }
   await addMappings(platform.stack.postgres_url, mappingIds[0] ?? 0, mappings - mappingIds.length);
+  const { total } = await user.mappings.list({ limit: 1 });
+  if (total !== mappings) throw new Error(`Cannot measure: there are ${total} mappings and not ${mappings}`);
   return { platform, user, apiKey, clientId: client.client_id, mappingIds, mappings };
 }
 
@@ -66,14 +68,14 @@ async function addMappings(databaseUrl: string, mappingId: number, count: number
         targets as (
           insert into clients (user_id, type, auth_code_hash, name)
           select first.user_id, 'managed', 'of nobody', 'crowd ' || n
-          from first, generate_series(1, ceil($2::numeric / $3)::int) n returning client_id
+          from first, generate_series(0, ($2::int - 1) / $3::int) n returning client_id
         ), numbered as (select client_id, row_number() over (order by client_id) as nr from targets),
         made as (
           insert into port_mappings (user_id, name, source_client_id, protocol, local_port, target_host, target_port,
             secret_encrypted)
-          select first.user_id, 'crowd ' || i, numbered.client_id, first.protocol, 2000 + i % $3, '127.0.0.1', 80,
+          select first.user_id, 'crowd ' || i, numbered.client_id, first.protocol, 2000 + i % $3::int, '127.0.0.1', 80,
             first.secret_encrypted
-          from first, generate_series(0, $2 - 1) i join numbered on numbered.nr = 1 + i / $3
+          from first, generate_series(0, $2::int - 1) i join numbered on numbered.nr = 1 + i / $3::int
           returning mapping_id, source_client_id
         )
       insert into endpoint_upstreams (mapping_id, client_id) select mapping_id, source_client_id from made`,
