@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -16,7 +16,10 @@ import { listColumns, listTables, readEverything, readRows, type Row } from './p
 import { WorkerOnDatabase } from './previous-version/worker-on-database.ts';
 import type { Body } from './test-stack.ts';
 
-/** Columns that the migrations since the previous version add to its tables, with what they hold in its rows. */
+/**
+ * Columns that the migrations since the previous version add to its tables, with what they hold in its rows; `now` is the
+ * time of the migration.
+ */
 const NEW_COLUMNS: Record<string, Row> = {
   clients: {
     namespace_id: null,
@@ -35,6 +38,7 @@ const NEW_COLUMNS: Record<string, Row> = {
     verified_at: null,
     proof_checked_at: null,
     proof_missing_since: null,
+    proof_due_at: 'now',
     ends_with_client: 'false',
   },
   port_mappings: { namespace_id: null, expires_at: null, ends_with_client: 'false' },
@@ -70,6 +74,7 @@ describe('the schema', () => {
         assert.notEqual(rows.get(table)?.length, 0, `the fixture has rows in ${table}`);
       }
       const sequences = await readSequences(database);
+      const startedAt = new Date();
       await migrate({ url: databases.urlOf('kept') });
       for (const table of tables) {
         assert.deepEqual(await readRows(database, table, columns.get(table)), rows.get(table), table);
@@ -85,7 +90,7 @@ describe('the schema', () => {
           continue;
         }
         for (const column of (await listColumns(database, table)).filter((name) => !old.includes(name))) {
-          const values = [...new Set(held.map((row) => row[column] ?? null))];
+          const values = [...new Set(held.map((row) => nowOr(row[column] ?? null, startedAt)))];
           assert.equal(values.length, 1, `${table}.${column} is the same in every old row`);
           added[table] = { ...added[table], [column]: values[0] ?? null };
         }
@@ -117,6 +122,34 @@ describe('the schema', () => {
       assert.deepEqual({ ...after, ...counts }, after);
       const { rows } = await database.query('select hash from drizzle.__drizzle_migrations');
       assert.equal(new Set(rows.map((row: { hash: string }) => row.hash)).size, rows.length);
+    } finally {
+      await database.end();
+    }
+  });
+
+  test('the way down that is documented leads back to the old schema, and up again', async () => {
+    const database = await databases.open('down');
+    try {
+      const { tables, ...before } = await readEverything(database);
+      await migrate({ url: databases.urlOf('down') });
+      const { constraints, indexes } = await readEverything(database);
+      // What the old schema cannot hold.
+      await database.query(
+        `insert into api_keys (user_id, name, prefix, hash, scopes) values ($1, 'area', 'tnx', 'h', '{clients:read}')`,
+        [fixture.facts.users.ada],
+      );
+      await database.query(
+        `insert into signing_keys (kid, purpose, algorithm, private_key_encrypted) values ('k', 'session', 'HS256', 'x')`,
+      );
+      for (const file of await readdir(new URL('down/', MIGRATIONS))) {
+        await database.query(await readFile(new URL(`down/${file}`, MIGRATIONS), 'utf8'));
+      }
+      const { tables: left, ...after } = await readEverything(database);
+      assert.deepEqual(after, { ...before, sequences: after.sequences });
+      assert.deepEqual(left, tables);
+      await migrate({ url: databases.urlOf('down') });
+      const again = await readEverything(database);
+      assert.deepEqual([again.constraints, again.indexes], [constraints, indexes]);
     } finally {
       await database.end();
     }
@@ -319,4 +352,11 @@ async function readSequences(database: Client): Promise<Record<string, string | 
     `select sequencename, last_value::text from pg_sequences where schemaname = 'public'`,
   );
   return Object.fromEntries(rows.map((row) => [row.sequencename, row.last_value]));
+}
+
+/** `now` for a time of this run of the test. */
+function nowOr(value: string | null, startedAt: Date): string | null {
+  const isTime = value !== null && /^\d{4}-\d\d-\d\d /.test(value);
+  // The test itself takes a second; what the fixture brings is an hour old.
+  return isTime && Math.abs(new Date(value).getTime() - startedAt.getTime()) < 60_000 ? 'now' : value;
 }

@@ -43,6 +43,8 @@ export async function bundleWorker(root: URL, options: { minify?: boolean } = {}
     mainFields: ['browser', 'module', 'main'],
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:*', 'node:*'],
+    // Packages that name Node's own modules without the prefix; Wrangler does the same.
+    alias: { crypto: 'node:crypto' },
     minify: options.minify === true,
     sourcemap: options.minify === true ? false : 'inline',
     logLevel: 'silent',

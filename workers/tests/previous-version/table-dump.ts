@@ -42,8 +42,17 @@ export async function readRows(database: Client, table: string, columns?: string
   return rows.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
 
+export interface Everything {
+  tables: Record<string, Row[]>;
+  columns: unknown[];
+  constraints: unknown[];
+  indexes: unknown[];
+  sequences: unknown[];
+  migrations: unknown[];
+}
+
 /** All that is in the database: rows, and what the catalogue says of tables, constraints, indexes and sequences. */
-export async function readEverything(database: Client): Promise<Record<string, unknown>> {
+export async function readEverything(database: Client): Promise<Everything> {
   const tables: Record<string, Row[]> = {};
   for (const table of await listTables(database)) tables[table] = await readRows(database, table);
   const list = async (text: string) => (await database.query(text)).rows as unknown[];

@@ -78,7 +78,12 @@ export class WorkerOnDatabase {
 
   /** What the cron trigger runs. */
   async sweep(): Promise<void> {
-    await this.#worker.runScheduled('* * * * *');
+    try {
+      await this.#worker.runScheduled('* * * * *');
+    } catch (error) {
+      const failed = this.logLines.filter((line) => line.includes('"level":"error"'));
+      throw new Error(`The sweep failed:\n${failed.join('\n')}`, { cause: error });
+    }
   }
 
   /** A call that may fail. @param token Absent: the operator's; null: none. */
