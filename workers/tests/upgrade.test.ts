@@ -280,6 +280,15 @@ describe('the Workers on one database and one set of Durable Objects', () => {
     }
   });
 
+  test('docs/UPGRADING.md names every class of Durable Objects that a way back has to keep', async () => {
+    const { objects } = await bundleWorker(new URL('../../', import.meta.url));
+    const text = await readFile(new URL('../../docs/UPGRADING.md', import.meta.url), 'utf8');
+    const old = Object.values(fixture.worker.objects);
+    for (const name of Object.values(objects).filter((one) => !old.includes(one))) {
+      assert.ok(text.includes(`export class ${name} extends DurableObject {}`), name);
+    }
+  });
+
   async function checkCredentials(worker: WorkerOnDatabase): Promise<void> {
     const { users, keys } = fixture.facts;
     for (const key of [keys.full, keys.read, keys.lasting]) {
