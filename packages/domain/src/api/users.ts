@@ -129,7 +129,7 @@ export const createApiKeySchema = z
 
 /** The only answer with the key in it. */
 export const createdApiKeySchema = apiKeySchema.extend({ api_key: z.string() }).meta({ id: 'CreatedApiKey' });
-export const apiKeysSchema = z.object({ api_keys: z.array(apiKeySchema) });
+export const apiKeysSchema = z.object({ api_keys: z.array(apiKeySchema), ...pageShape });
 
 /** Whose credential this is. */
 export const meSchema = z
