@@ -12,34 +12,59 @@ import { logRequests } from './api/middleware/request-log.ts';
 import { describeApi } from './api/openapi-document.ts';
 import { toProblemResponse } from './api/problem.ts';
 import { RouteTable } from './api/route-table.ts';
+import { authRoutes } from './api/routes/auth/auth.ts';
+import { auditRoutes } from './api/routes/audit/audit.ts';
 import { clientsRoutes } from './api/routes/clients/clients.ts';
+import { connectionsRoutes } from './api/routes/connections/connections.ts';
 import { domainsRoutes } from './api/routes/domains/domains.ts';
+import { reservedNamesRoutes } from './api/routes/domains/reserved-names.ts';
 import { mappingsRoutes } from './api/routes/mappings/mappings.ts';
+import { namespacesRoutes } from './api/routes/namespaces/namespaces.ts';
 import { nodesRoutes } from './api/routes/nodes/nodes.ts';
 import { routesRoutes } from './api/routes/routes/routes.ts';
 import { healthRoutes } from './api/routes/service/health.ts';
+import { signingKeysRoutes } from './api/routes/signing-keys/signing-keys.ts';
+import { statsRoutes } from './api/routes/stats/stats.ts';
 import { apiKeysRoutes } from './api/routes/users/api-keys.ts';
 import { usersRoutes } from './api/routes/users/users.ts';
 import type { ApiKeyService } from './services/api-key-service.ts';
+import type { AuditService } from './services/audit-service.ts';
 import type { Authenticator } from './services/authenticator.ts';
+import type { ClaimService } from './services/claim-service.ts';
 import type { ClientService } from './services/client-service.ts';
+import type { DomainProofService } from './services/domain-proof-service.ts';
+import type { ConnectionService } from './services/connection-service.ts';
 import type { DomainService } from './services/domain-service.ts';
+import type { LoginService } from './services/login-service.ts';
 import type { MappingService } from './services/mapping-service.ts';
 import type { HealthRepository, IdempotencyRepository, Log } from './services/node-ports.ts';
+import type { NamespaceService } from './services/namespace-service.ts';
 import type { NodeService } from './services/node-service.ts';
 import type { RateLimiter } from './services/rate-limiter.ts';
+import type { ReservedNameService } from './services/reserved-name-service.ts';
 import type { RouteService } from './services/route-service.ts';
+import type { SigningKeyService } from './services/signing-key-service.ts';
+import type { StatsService } from './services/stats-service.ts';
 import type { UserService } from './services/user-service.ts';
 
 export interface AppParts {
   authenticator: Authenticator;
   users: UserService;
   apiKeys: ApiKeyService;
+  logins: LoginService;
+  namespaces: NamespaceService;
+  signingKeys: SigningKeyService;
   clients: ClientService;
+  claims: ClaimService;
   mappings: MappingService;
   domains: DomainService;
+  domainProofs: DomainProofService;
+  reservedNames: ReservedNameService;
   routes: RouteService;
   nodes: NodeService;
+  stats: StatsService;
+  connections: ConnectionService;
+  audit: AuditService;
   idempotencyKeys: IdempotencyRepository;
   health: HealthRepository;
   rateLimiter: RateLimiter;
@@ -84,6 +109,12 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
     limitAddress(parts.rateLimiter, options.rateLimit),
     limitBody,
     requireJson,
+  );
+  // Whoever logs in has no credential yet.
+  app.use('/api/v1/auth/*', requireKnownQuery(routes));
+  app.route('/api/v1', authRoutes(parts.logins, options.rateLimit) as OpenAPIHono<AppEnv>);
+  app.use(
+    '/api/v1/*',
     authenticate(parts.authenticator),
     limitPrincipal(parts.rateLimiter, options.rateLimit),
     requireKnownQuery(routes),
@@ -92,12 +123,18 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
   for (const router of [
     usersRoutes(parts.users),
     apiKeysRoutes(parts.apiKeys),
-    clientsRoutes(parts.clients),
+    namespacesRoutes(parts.namespaces),
+    signingKeysRoutes(parts.signingKeys),
+    clientsRoutes(parts.clients, parts.claims),
     mappingsRoutes(parts.mappings),
     // Before the domains: /domains/lookup is no domain's id.
     routesRoutes(parts.routes),
-    domainsRoutes(parts.domains),
+    domainsRoutes(parts.domains, parts.domainProofs),
+    reservedNamesRoutes(parts.reservedNames),
     nodesRoutes(parts.nodes),
+    statsRoutes(parts.stats),
+    connectionsRoutes(parts.connections),
+    auditRoutes(parts.audit),
   ]) {
     app.route('/api/v1', router as OpenAPIHono<AppEnv>);
   }

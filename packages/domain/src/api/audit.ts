@@ -38,7 +38,9 @@ export const auditQuerySchema = pageQuerySchema.extend(auditFilters);
 /** All that match, oldest first, as NDJSON. `after` goes on behind an `audit_id`. */
 export const auditExportQuerySchema = z.object({ ...auditFilters, after: z.coerce.number().int().min(0).optional() });
 
-/** The newest first. */
+/** The newest first. `total` counts no further than 100 000. */
 export const auditPageSchema = z.object({ entries: z.array(auditEntrySchema), ...pageShape });
 
+export type AuditQuery = z.infer<typeof auditQuerySchema>;
+export type AuditExportQuery = z.infer<typeof auditExportQuerySchema>;
 export type AuditEntry = z.infer<typeof auditEntrySchema>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { bindingIdSchema } from '../binding.ts';
 import { momentSchema, pageQuerySchema, pageShape } from './common.ts';
 
-/** A tunnel that has ended. */
+/** A tunnel that has ended. Many HTTP requests may have passed through it. */
 export const connectionSchema = z
   .object({
     /** The same as in the logs of both relays. */
@@ -12,7 +12,10 @@ export const connectionSchema = z
     /** null: an anonymous client's. */
     user_id: z.int().nullable(),
     node_id: z.string(),
-    /** Visitor's address; `client:600000001` is the source agent of a private mapping. */
+    /**
+     * Address of the visitor for whom it was opened; an HTTP tunnel may have served others after it.
+     * `client:600000001` is the source agent of a private mapping.
+     */
     visitor: z.string(),
     started_at: momentSchema,
     duration_ms: z.int(),
@@ -36,7 +39,8 @@ export const connectionsQuerySchema = pageQuerySchema.extend({
   to: momentSchema.optional(),
 });
 
-/** The newest first. */
+/** The newest first, in the order in which relays told of them. `total` counts no further than 100 000. */
 export const connectionsPageSchema = z.object({ connections: z.array(connectionSchema), ...pageShape });
 
+export type ConnectionsQuery = z.infer<typeof connectionsQuerySchema>;
 export type Connection = z.infer<typeof connectionSchema>;
