@@ -39,6 +39,8 @@ export const domainSchema = z
     /** When the proof was looked for last, and since when it is missing at a name that was verified. */
     proof_checked_at: momentSchema.nullable(),
     proof_missing_since: momentSchema.nullable(),
+    /** When it is looked for next; null: no more without POST /domains/{id}/verify, or nothing is to be proved. */
+    proof_due_at: momentSchema.nullable(),
     verified_at: momentSchema.nullable(),
     target_scheme: z.enum(['http', 'https']),
     target_host: z.string(),
@@ -126,15 +128,27 @@ export const availabilitySchema = z
     name: z.string(),
     full_domain: z.string().nullable(),
     available: z.boolean(),
-    /** `taken`, `yours`, or why the name is not allowed; null when it is free. */
+    /** `taken`, `yours`, `quarantine`, or why the name is not allowed; null when it is free. */
     reason: z.string().nullable(),
     detail: z.string().nullable(),
   })
   .meta({ id: 'Availability' });
 
-/** What a look for the proof of a custom domain has found. */
+/** What a look for one record has found. */
+export const proofCheckSchema = dnsProofSchema
+  .extend({
+    /** Values that stand there. */
+    found: z.array(z.string()),
+    matches: z.boolean(),
+    /** `no_name`: NXDOMAIN; `failed`: the domain's name servers gave no answer, such as SERVFAIL. */
+    result: z.enum(['matches', 'no_name', 'no_record', 'other_value', 'failed']),
+    detail: z.string(),
+  })
+  .meta({ id: 'ProofCheck' });
+
+/** What a look for the proof of a custom domain has found; no `checks`: nothing is to be proved. */
 export const verifiedDomainSchema = deliveredDomainSchema
-  .extend({ checks: z.array(dnsProofSchema.extend({ found: z.array(z.string()), matches: z.boolean() })) })
+  .extend({ checks: z.array(proofCheckSchema) })
   .meta({ id: 'VerifiedDomain' });
 
 export type Domain = z.infer<typeof domainSchema>;
@@ -143,3 +157,5 @@ export type UpdateDomain = z.infer<typeof updateDomainSchema>;
 export type DeliveredDomain = z.infer<typeof deliveredDomainSchema>;
 export type Availability = z.infer<typeof availabilitySchema>;
 export type VerifiedDomain = z.infer<typeof verifiedDomainSchema>;
+export type DnsProof = z.infer<typeof dnsProofSchema>;
+export type ProofCheck = z.infer<typeof proofCheckSchema>;
