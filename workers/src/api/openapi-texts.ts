@@ -80,5 +80,9 @@ export const PARAMETER_DESCRIPTIONS: Partial<Record<string, string>> = {
   object_id: 'Only this object',
   request_id: 'Only changes of the request with this `X-Request-Id`',
   binding_id: 'Only this mapping or domain, such as `mapping:1001`',
+  q: 'A part of the name or the description',
+  group: 'Only relays of this group',
+  region: 'Only relays of this region',
+  after: 'Behind the entry with this `audit_id`',
   'Idempotency-Key': 'Chosen by the caller: the request is carried out once, repeats get the first answer for 24 hours',
 };

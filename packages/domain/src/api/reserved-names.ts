@@ -1,19 +1,17 @@
 import { z } from 'zod';
 import { momentSchema, pageShape } from './common.ts';
 
-/** A name that is kept back, beside those that are reserved by the software itself. */
 export const reservedNameSchema = z
   .object({
-    /** A label, kept under every base domain, or a whole name. */
-    name: z.string(),
-    /** Why; `quarantine`: its owner has given it up a short time ago. */
-    reason: z.string(),
-    /** The one user that may take it; null: nobody. */
-    user_id: z.int().nullable(),
-    /** null: for ever. */
-    until: momentSchema.nullable(),
+    name: z.string().describe('A label, kept under every base domain, or a whole name'),
+    reason: z.string().describe('Why; `quarantine`: its owner has given it up a short time ago'),
+    user_id: z.int().nullable().describe('The one user that may take it; null: nobody'),
+    until: momentSchema.nullable().describe('null: for ever'),
   })
-  .meta({ id: 'ReservedName' });
+  .meta({
+    id: 'ReservedName',
+    description: 'A name that is kept back, beside those that are reserved by the software itself',
+  });
 
 export const putReservedNameSchema = z
   .object({
@@ -27,7 +25,9 @@ export const putReservedNameSchema = z
   })
   .meta({ id: 'PutReservedName' });
 
-export const reservedNamesPageSchema = z.object({ reserved_names: z.array(reservedNameSchema), ...pageShape });
+export const reservedNamesPageSchema = z
+  .object({ reserved_names: z.array(reservedNameSchema), ...pageShape })
+  .meta({ id: 'ReservedNamesPage' });
 
 export type ReservedName = z.infer<typeof reservedNameSchema>;
 export type PutReservedName = z.input<typeof putReservedNameSchema>;
