@@ -94,7 +94,10 @@ async function verifyScrypt(password: string, hash: string): Promise<PasswordVer
   // Hashes from elsewhere may be of the password as it was typed.
   if (!(await matches(normal)) && (password === normal || !(await matches(password)))) return 'wrong';
   const asMadeHere =
-    cost.logN === COST.logN && cost.blockSize === COST.blockSize && cost.passes === COST.passes && bytes.length >= HASH_BYTES;
+    cost.logN === COST.logN &&
+    cost.blockSize === COST.blockSize &&
+    cost.passes === COST.passes &&
+    bytes.length >= HASH_BYTES;
   return asMadeHere ? 'right' : 'outdated';
 }
 

@@ -74,7 +74,12 @@ export class UserService {
       after: { username, email, plan, status, ...(password === undefined ? {} : { password: 'changed' }) },
     });
     const change = { username, email, passwordHash, plan, status };
-    const done = demand(await this.#deps.users.update(userId, change, audit, ifVersion), { username, email, plan, userId });
+    const done = demand(await this.#deps.users.update(userId, change, audit, ifVersion), {
+      username,
+      email,
+      plan,
+      userId,
+    });
     await this.#deps.teller.onItsWay(done.outboxIds);
     return await this.#find(userId);
   }
@@ -154,7 +159,8 @@ export class UserService {
       throw new TunnoxError('rate_limited', 'Too many tries with the password of this account', { retryAfterS });
     }
     const hash = await this.#deps.users.passwordHash(userId);
-    if (hash === null) throw invalid('/current_password', 'is not possible: there is none yet; an operator can set one');
+    if (hash === null)
+      throw invalid('/current_password', 'is not possible: there is none yet; an operator can set one');
     if ((await verifyPassword(current, hash)) === 'wrong') throw invalid('/current_password', 'is wrong');
   }
 
