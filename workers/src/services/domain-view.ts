@@ -23,6 +23,7 @@ export function toDomain(
     ...rest,
     custom: record.base_domain === null,
     proofs,
+    proof: proofs[0] ?? null,
     upstreams,
     problems,
     status: verification_state === 'verified' ? status : verification_state,
