@@ -228,8 +228,8 @@ export interface NewAnonymousClient {
   name: string;
   authCodeHash: string;
   lifeS: number;
-  /** Network whose creations are counted; null: not counted. */
-  network: string | null;
+  /** Network whose creations are counted. */
+  network: string;
   perHourMax: number;
 }
 
