@@ -164,7 +164,7 @@ export function createNamespaceRepository(postgres: Postgres): NamespaceReposito
         ), risen as (
           update namespaces n set row_version = row_version + 1, updated_at = now() from changed
           where n.namespace_id = changed.namespace_id
-        ), audited as (${insertAudit(audit, 'namespace', sql`changed.namespace_id::text`, sql`changed.owner_id`, sql`changed`)})
+        ), audited as (${insertAudit(audit, 'namespace', sql`changed.namespace_id::text`, sql`changed.owner_id`, sql`changed`, sql`(select jsonb_build_object('user_id', ${userId}::bigint, 'role', role) from old)`)})
         select found.*, (select to_jsonb(shown) from (select ${MEMBER_COLUMNS} from s join users u using (user_id)) shown) as member
         from found`,
       );
@@ -184,7 +184,7 @@ export function createNamespaceRepository(postgres: Postgres): NamespaceReposito
         ), risen as (
           update namespaces n set row_version = row_version + 1, updated_at = now() from gone
           where n.namespace_id = gone.namespace_id
-        ), audited as (${insertAudit(audit, 'namespace', sql`gone.namespace_id::text`, sql`found.owner_id`, sql`gone, found`)})
+        ), audited as (${insertAudit(audit, 'namespace', sql`gone.namespace_id::text`, sql`found.owner_id`, sql`gone, found`, sql`jsonb_build_object('user_id', ${userId}::bigint, 'role', found.role)`)})
         select found.role, (select true from gone) as gone from found`,
       );
       if (row === undefined) return 'no_member';
