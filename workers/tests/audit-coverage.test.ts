@@ -302,7 +302,7 @@ test('every operation that changes something leaves its lines in the audit log',
 });
 
 async function check(name: string, { path, body, as, rows: expected, secrets = [] }: Case): Promise<void> {
-  const [{ id: last = 0 } = {}] = await sql<{ id: number }>('select max(id)::int as id from audit_log');
+  const [{ id: last } = { id: 0 }] = await sql<{ id: number | null }>('select max(id)::int as id from audit_log');
   const token = { operator: OPERATOR_KEY, nobody: undefined, tenant: tenant.token }[as ?? 'tenant'];
   const answer = await stack.call(name.split(' ')[0] ?? '', path, { token, body });
   assert.ok(answer.status < 300, JSON.stringify(answer.body));

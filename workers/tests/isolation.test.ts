@@ -90,6 +90,9 @@ function aimedAt(victim: Victim, { template, name }: Operation): { path: string;
     'GET /clients': `?user_id=${victim.userId}`,
     'GET /mappings': `?user_id=${victim.userId}&client_id=${victim.clientId}`,
     'GET /domains': `?user_id=${victim.userId}&client_id=${victim.clientId}`,
+    'GET /connections': `?user_id=${victim.userId}&client_id=${victim.clientId}`,
+    'GET /audit': `?user_id=${victim.userId}`,
+    'GET /audit/export': `?user_id=${victim.userId}`,
   };
   const bodies: Record<string, unknown> = {
     'POST /users': { username: 'intruder', email: 'intruder@customer.example' },
@@ -362,6 +365,7 @@ test('the relay interface takes only the token of a relay', async () => {
     ['POST', '/attach', { clients: [] }],
     ['POST', '/detach', { clients: [] }],
     ['GET', `/lookup?endpoint=${ours.host}`],
+    ['POST', '/connections', { connections: [] }],
     ['POST', '/usage', { incarnation: relay.registration.incarnation, sequence: 1, entries: [] }],
     ['GET', '/keys'],
     ['GET', '/peers'],
