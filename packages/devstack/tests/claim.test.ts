@@ -34,7 +34,7 @@ inBothModes('claim of an anonymous client', { env: { TUNNOX_DEMO: 'off' } }, (co
   let agent: AgentProcess;
   let host: string;
   let url: string;
-  let before_: SavedClient;
+  let was: SavedClient;
   let claimed: ClaimedClient;
 
   before(async () => {
@@ -73,13 +73,13 @@ inBothModes('claim of an anonymous client', { env: { TUNNOX_DEMO: 'off' } }, (co
     for (const answer of await visitAll()) assert.deepEqual([answer.status, answer.text], [200, 'claimed']);
     const [saved] = await savedClients();
     assert.ok(saved !== undefined && saved.client_id < 300_000_000);
-    before_ = saved;
+    was = saved;
   });
 
   it('a claim leaves it under its name at every relay, without the page, and nobody did anything', async () => {
-    claimed = await claim(before_);
+    claimed = await claim(was);
     const word = await agent.next('claimed');
-    assert.deepEqual([word['client_id'], word['previous_client_id']], [claimed.new_client_id, before_.client_id]);
+    assert.deepEqual([word['client_id'], word['previous_client_id']], [claimed.new_client_id, was.client_id]);
     await eventually(
       () => visitAll(),
       (answers) => answers.every(({ status, text }) => status === 200 && text === 'claimed'),
@@ -109,7 +109,7 @@ inBothModes('claim of an anonymous client', { env: { TUNNOX_DEMO: 'off' } }, (co
     const old = await eventually(
       () =>
         callApi(stack, '', 'POST', '/agent/v1/session', {
-          ...{ client_id: before_.client_id, auth_code: before_.auth_code, agent_version: 'test', protocol: 1 },
+          ...{ client_id: was.client_id, auth_code: was.auth_code, agent_version: 'test', protocol: 1 },
         }),
       ({ status }) => status === 403,
     );
