@@ -5,7 +5,7 @@ import { decodeJwt, decodeProtectedHeader, importJWK, type JWK, SignJWT } from '
 import { createCipher } from '../src/services/cipher.ts';
 import { FakeRelay } from './fake-relay.ts';
 import { type Household, makeHousehold, snapshot } from './household.ts';
-import { type Answer, OPERATOR_KEY, TestStack } from './test-stack.ts';
+import { type Answer, BASE_DOMAIN, OPERATOR_KEY, TestStack } from './test-stack.ts';
 
 interface Operation {
   method: string;
@@ -75,7 +75,7 @@ function aimedAt(victim: Victim, { template, name }: Operation): { path: string;
     mapping_id: victim.mappingId,
     domain_id: victim.domainId,
     namespace_id: victim.namespaceId,
-    name: 'kept-back',
+    name: template.startsWith('/routes') ? victim.host : 'kept-back',
     node_id: relay.nodeId,
     token_id: 1,
   };
@@ -94,6 +94,7 @@ function aimedAt(victim: Victim, { template, name }: Operation): { path: string;
     'GET /audit': `?user_id=${victim.userId}`,
     'GET /audit/export': `?user_id=${victim.userId}`,
   };
+  const route = { endpoint: `intruder.${BASE_DOMAIN}`, client_id: victim.clientId };
   const bodies: Record<string, unknown> = {
     'POST /users': { username: 'intruder', email: 'intruder@customer.example' },
     'PUT /users/{user_id}': { email: 'taken-over@customer.example' },
@@ -115,6 +116,8 @@ function aimedAt(victim: Victim, { template, name }: Operation): { path: string;
     },
     'PUT /mappings/{mapping_id}': { target_host: 'evil.internal' },
     'POST /domains': { client_id: victim.clientId, subdomain: 'intruder', target_port: 1 },
+    'POST /routes': route,
+    'POST /routes/batch': { routes: [route] },
     'POST /domains/{domain_id}/verify': undefined,
     'PUT /reserved-names/{name}': { reason: 'an intrusion' },
     'PUT /domains/{domain_id}': { target_host: 'evil.internal', enabled: false },
@@ -140,8 +143,10 @@ async function callAll(
   const unchanged = await snapshot(stack);
   for (const operation of which) {
     const { path, body } = aimedAt(victim, operation);
-    for (const [who, token] of Object.entries(credentials)) {
-      const answer = await stack.call(operation.method, path, { token, body });
+    const answers = Object.entries(credentials).map(
+      async ([who, token]) => [who, await stack.call(operation.method, path, { token, body })] as const,
+    );
+    for (const [who, answer] of await Promise.all(answers)) {
       check(answer, operation, `${operation.name} with ${who}: ${answer.status} ${JSON.stringify(answer.body)}`);
     }
   }
@@ -155,16 +160,29 @@ function assertRefused({ status, body }: Answer, what: string, ...refusals: [num
   );
 }
 
+/** Operations that answer for each of several things: 200, and every one of them must be refused. */
+const MANY = new Set(['POST /routes/batch']);
+
 /** The credential is good, but not for this, or not for what is another's. */
-function assertClosed(answer: Answer, what: string): void {
-  assertRefused(answer, what, [403, 'forbidden'], [403, 'login_required'], [404, 'not_found']);
+function assertClosed(answer: Answer, { name }: Operation, what: string): void {
+  const refusals: [number, string][] = [
+    [403, 'forbidden'],
+    [403, 'login_required'],
+    [404, 'not_found'],
+  ];
+  if (!MANY.has(name) || answer.status !== 200) return assertRefused(answer, what, ...refusals);
+  const results = answer.body['results'] as { outcome: string; code: string }[];
+  assert.ok(results.length > 0, what);
+  for (const { outcome, code } of results) {
+    assert.ok(outcome === 'refused' && refusals.some(([, refusal]) => refusal === code), what);
+  }
 }
 
 /** Whoever asks may see what it has itself (200), but nothing that is marked as another's. */
 function assertBlind(answer: Answer, operation: Operation, what: string, marks: string[]): void {
   // An object that is named in the path is the other's.
   const lists = operation.method === 'GET' && !operation.template.includes('{');
-  if (answer.status !== 200 || !lists) return assertClosed(answer, what);
+  if (answer.status !== 200 || !lists) return assertClosed(answer, operation, what);
   for (const mark of marks) assert.ok(!JSON.stringify(answer.body).includes(mark), `${what} tells ${mark}`);
 }
 
@@ -312,8 +330,9 @@ test("a viewer of the team sees what is the team's, changes nothing, and sees no
     if (operation.template.startsWith('/namespaces')) return;
     assertBlind(answer, operation, what, marks);
   });
-  await callAll(ourTeam, viewer, (answer, { method, name }, what) => {
-    if (method !== 'GET') return assertClosed(answer, what);
+  await callAll(ourTeam, viewer, (answer, operation, what) => {
+    const { method, name } = operation;
+    if (method !== 'GET') return assertClosed(answer, operation, what);
     if (/\{(?:client|mapping|domain|namespace)_id\}/.test(name)) assert.equal(answer.status, 200, what);
     for (const mark of marks) assert.ok(!JSON.stringify(answer.body).includes(mark), `${what} tells ${mark}`);
   });
@@ -330,9 +349,9 @@ test("an agent's credential neither reads nor changes what its siblings alone ha
     await callAll(
       victim,
       { 'a sibling': victim.siblingToken },
-      (answer, { method }, what) => {
-        if (answer.status !== 200 || method !== 'GET') {
-          return assertClosed(answer, what);
+      (answer, operation, what) => {
+        if (answer.status !== 200 || operation.method !== 'GET') {
+          return assertClosed(answer, operation, what);
         }
         for (const mark of ['ours-web', 'ours-team-web']) {
           assert.ok(!JSON.stringify(answer.body).includes(mark), `${what} tells ${mark}`);
@@ -343,9 +362,9 @@ test("an agent's credential neither reads nor changes what its siblings alone ha
   }
   const acrossTheBorder = { 'an agent of its team': ours.team.agentToken };
   const marks = ours.marks.filter((mark) => mark !== String(ours.userId) && !mark.includes('@'));
-  await callAll(ours, acrossTheBorder, (answer, { method }, what) => {
-    if (answer.status !== 200 || method !== 'GET') {
-      return assertClosed(answer, what);
+  await callAll(ours, acrossTheBorder, (answer, operation, what) => {
+    if (answer.status !== 200 || operation.method !== 'GET') {
+      return assertClosed(answer, operation, what);
     }
     for (const mark of marks) assert.ok(!JSON.stringify(answer.body).includes(mark), `${what} tells ${mark}`);
   });
