@@ -341,7 +341,7 @@ async function check(name: string, { path, body, as, rows: expected, secrets = [
 }
 
 test('a change that is refused, or repeated by its Idempotency-Key, leaves no other line', async () => {
-  const [{ count: before_ } = { count: 0 }] = await sql<{ count: number }>(
+  const [{ count: earlier } = { count: 0 }] = await sql<{ count: number }>(
     'select count(*)::int as count from audit_log',
   );
   const stranger = await stack.newUser('stranger');
@@ -366,7 +366,7 @@ test('a change that is refused, or repeated by its Idempotency-Key, leaves no ot
     answers.map(({ status }) => status),
     [201, 201],
   );
-  const rows = await sql<{ action: string }>('select action from audit_log order by id offset $1', [before_]);
+  const rows = await sql<{ action: string }>('select action from audit_log order by id offset $1', [earlier]);
   assert.deepEqual(
     rows.map(({ action }) => action),
     ['user.create', 'api_key.create', 'join_token.create', 'client.create'],

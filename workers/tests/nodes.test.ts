@@ -40,16 +40,16 @@ test('a node shows its last load, and none when it is offline', async () => {
   );
   assert.deepEqual([node.client_ids, node.clients_total, node.version], [[], 0, 'test']);
   assert.ok(node.uptime_s >= 0 && node.uptime_s < 60);
-  const before_ = await live.api<{ total_nodes: number; total_bandwidth: number }>('GET', '/stats/system');
+  const earlier = await live.api<{ total_nodes: number; total_bandwidth: number }>('GET', '/stats/system');
   await goOffline(relay);
   const gone = await find(relay.nodeId);
   assert.deepEqual(
     [gone.online_clients, gone.tunnels, gone.cpu_usage, gone.memory_usage, gone.bandwidth_usage, gone.uptime_s],
     [0, 0, 0, 0, 0, 0],
   );
-  const after_ = await live.api<{ total_nodes: number; total_bandwidth: number }>('GET', '/stats/system');
-  assert.equal(after_.total_nodes, before_.total_nodes - 1);
-  assert.equal(after_.total_bandwidth, before_.total_bandwidth - 12.5);
+  const later = await live.api<{ total_nodes: number; total_bandwidth: number }>('GET', '/stats/system');
+  assert.equal(later.total_nodes, earlier.total_nodes - 1);
+  assert.equal(later.total_bandwidth, earlier.total_bandwidth - 12.5);
 });
 
 test('the list is filtered by status, group and region', async () => {

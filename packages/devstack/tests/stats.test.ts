@@ -96,11 +96,11 @@ describe('what is shown of traffic', () => {
         () => get<UserStats>(`/stats/users/${tenant.userId}`),
         (stats) => stats.online_clients === 0 && stats.active_mappings === 0,
       );
-      const after_ = await eventually(
+      const later = await eventually(
         () => get<ClientStats>(`/stats/clients/${clientId}`),
         (stats) => stats.online_duration > 0,
       );
-      assert.ok(after_.online_duration < 180, `${after_.online_duration} s online`);
+      assert.ok(later.online_duration < 180, `${later.online_duration} s online`);
     } finally {
       await agent.stop();
       target.close();
