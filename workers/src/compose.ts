@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { openDatabase } from '@tunnox/db/client';
 import type { AppEnv } from './api/context.ts';
+import type { DocsAssets } from './api/routes/docs/docs.ts';
 import { createApp } from './app.ts';
 import { composeDomains } from './compose-domains.ts';
 import { composeInsight } from './compose-insight.ts';
@@ -47,7 +48,7 @@ export interface ControlPlane {
 }
 
 /** Joins the control plane's parts. */
-export function compose(env: Env): ControlPlane {
+export function compose(env: Env, docs: DocsAssets): ControlPlane {
   const settings = parseSettings(env);
   const log = createLog((level, line) => console[level](line));
   const { databaseUrl, neonFetchEndpoint, encryptionKey, operatorKey, apiHosts } = settings;
@@ -99,7 +100,10 @@ export function compose(env: Env): ControlPlane {
         ...{ clients: clientRepository, presences, waiting, teller, secrets },
       }),
       ...domainParts,
-      routes: new RouteService({ routes: createRouteRepository(postgres), presences }),
+      routes: new RouteService({
+        routes: createRouteRepository(postgres),
+        ...{ names: domainParts.domainNames, presences, teller },
+      }),
       ...composeInsight({ postgres, presences }),
       nodes: new NodeService({
         nodes: createNodeRepository(postgres),
@@ -110,6 +114,7 @@ export function compose(env: Env): ControlPlane {
       health: createHealthRepository(postgres),
       rateLimiter,
       log,
+      docs,
       mounts: [
         { path: '/relay/v1', router: live.relayRoutes },
         {

@@ -300,8 +300,6 @@ export interface OutboxRepository {
 export interface SweepRepository {
   /** Removes anonymous clients whose time has ended, with what only they serve. @returns Outbox rows. */
   removeExpiredClients(): Promise<number[]>;
-  /** @returns Outbox rows. */
-  removeExpiredDomains(): Promise<number[]>;
   /** Removes reports, keys and counters that nobody can ask for any more. */
   removeOldRows(): Promise<void>;
 }

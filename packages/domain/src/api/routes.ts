@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { presenceSchema } from '../presence.ts';
-import { momentSchema, pageShape, portSchema, targetHostSchema } from './common.ts';
+import { deliverySchema, momentSchema, pageShape, portSchema, targetHostSchema } from './common.ts';
 
 export const routeSchema = z
   .object({
@@ -48,8 +48,12 @@ export const createdRoutesSchema = z
   })
   .meta({ id: 'CreatedRoutes' });
 
+export const deliveredRouteSchema = routeSchema
+  .extend({ delivery: z.array(deliverySchema) })
+  .meta({ id: 'DeliveredRoute' });
 export const routesPageSchema = z.object({ routes: z.array(routeSchema), ...pageShape }).meta({ id: 'RoutesPage' });
 
+export type DeliveredRoute = z.infer<typeof deliveredRouteSchema>;
 export type Route = z.infer<typeof routeSchema>;
 export type CreateRoute = z.input<typeof createRouteSchema>;
 export type CreateRoutes = z.input<typeof createRoutesSchema>;
