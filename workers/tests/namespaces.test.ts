@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Answer, type CallOptions, TestStack } from './test-stack.ts';
+import { type Answer, BASE_DOMAIN, type CallOptions, TestStack } from './test-stack.ts';
 
 type Role = 'owner' | 'admin' | 'member' | 'viewer';
 
@@ -122,6 +122,7 @@ const changesOf = ({ id, clientId, otherClientId, mappingId, domainId }: Team): 
   ['PUT', `/mappings/${mappingId}`, { target_host: 'evil.internal' }],
   ['DELETE', `/mappings/${mappingId}`],
   ['POST', '/domains', { client_id: clientId, target_port: 1 }],
+  ['POST', '/routes', { endpoint: `an-intruder.${BASE_DOMAIN}`, client_id: clientId, ttl_seconds: 600 }],
   ['PUT', `/domains/${domainId}`, { target_host: 'evil.internal' }],
   ['DELETE', `/domains/${domainId}`],
 ];
@@ -193,6 +194,20 @@ describe('what is in a team', () => {
       const [last] = (await audited('mapping.update', ours.mappingId)).slice(-1);
       assert.deepEqual([last?.actor_id, last?.user_id], [person.userId, ours.people.owner.userId]);
     }
+  });
+
+  test('a route of the team is made and ended by members, and seen by all of them', async () => {
+    const { owner, member, viewer } = ours.people;
+    const endpoint = `ours-preview.${BASE_DOMAIN}`;
+    const route = await call(member, 'POST', '/routes', { endpoint, client_id: ours.clientId, ttl_seconds: 600 });
+    assert.deepEqual([route.status, route.body['user_id']], [201, owner.userId], JSON.stringify(route.body));
+    assertStatus(await call(viewer, 'GET', `/routes/${endpoint}`), 200);
+    assertStatus(await call(viewer, 'DELETE', `/routes/${endpoint}`), 403);
+    for (const method of ['GET', 'DELETE']) {
+      assertStatus(await call(theirs.people.owner, method, `/routes/${endpoint}`), 404, method);
+    }
+    assertStatus(await call(member, 'DELETE', `/routes/${endpoint}`), 204);
+    assertStatus(await call(viewer, 'GET', `/routes/${endpoint}`), 404);
   });
 
   test('agents: members open sessions of its clients, viewers and strangers do not', async () => {
