@@ -54,7 +54,10 @@ export function composeDomains({
     proofToken: (userId, fullDomain) => proofToken(encryptionKey, userId, fullDomain),
   });
   const proofs = createDomainProofRepository(postgres, PROOF_SCHEDULE);
-  const resolver = createDohResolver({ fetch: (url, init) => fetch(url, init), randomInteger }, { url: dnsResolverUrl });
+  const resolver = createDohResolver(
+    { fetch: (url, init) => fetch(url, init), randomInteger },
+    { url: dnsResolverUrl },
+  );
   const looks = new ProofLooks({ proofs, resolver }, { baseDomains });
   const domainProofs = new DomainProofService({
     domains: repository,
@@ -63,5 +66,5 @@ export function composeDomains({
   });
   const proofSweep = new ProofSweep({ proofs, looks, teller, log });
   const reservedNames = new ReservedNameService({ names: createReservedNameRepository(postgres) });
-  return { domains, domainNames, domainProofs, reservedNames };
+  return { domains, domainNames, domainProofs, proofSweep, reservedNames };
 }

@@ -129,5 +129,5 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
       corsOrigins: settings.corsOrigins,
     },
   );
-  return { app, sweep: () => live.sweep({ proofs: domainParts.domainProofs }) };
+  return { app, sweep: () => live.sweep({ proofs: domainParts.proofSweep }) };
 }
