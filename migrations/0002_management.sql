@@ -107,9 +107,11 @@ ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_checked_at" timestamp (3) w
 ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_missing_since" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_due_at" timestamp (3) with time zone DEFAULT now();--> statement-breakpoint
 ALTER TABLE "http_domain_mappings" ADD COLUMN "ends_with_client" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "http_domain_mappings" ADD COLUMN "made_attached" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD COLUMN "namespace_id" bigint;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD COLUMN "expires_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD COLUMN "ends_with_client" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "port_mappings" ADD COLUMN "made_attached" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD COLUMN "algorithm" text DEFAULT 'ES256' NOT NULL;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "row_version" bigint DEFAULT 1 NOT NULL;--> statement-breakpoint
 ALTER TABLE "client_config_changes" ADD CONSTRAINT "client_config_changes_client_id_clients_client_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("client_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint

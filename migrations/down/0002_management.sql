@@ -24,8 +24,10 @@ ALTER TABLE http_domain_mappings
 	DROP COLUMN proof_checked_at,
 	DROP COLUMN proof_missing_since,
 	DROP COLUMN proof_due_at,
-	DROP COLUMN ends_with_client;
-ALTER TABLE port_mappings DROP COLUMN namespace_id, DROP COLUMN expires_at, DROP COLUMN ends_with_client;
+	DROP COLUMN ends_with_client,
+	DROP COLUMN made_attached;
+ALTER TABLE port_mappings DROP COLUMN namespace_id, DROP COLUMN expires_at, DROP COLUMN ends_with_client,
+	DROP COLUMN made_attached;
 ALTER TABLE users DROP COLUMN row_version;
 ALTER TABLE signing_keys
 	DROP CONSTRAINT signing_keys_purpose_known,

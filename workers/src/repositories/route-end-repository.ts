@@ -4,9 +4,10 @@ import type { Postgres } from './postgres.ts';
 import { endDomains, endMappings } from './route-end-sql.ts';
 import { array } from './sql-parts.ts';
 
-/** Sessions of client `e` that ended after row `r` was made, and none that goes on. */
+/** Client `e` was attached when row `r` was made, or since, and no session goes on. */
 const LEFT = sql.raw(`
-  exists (select from client_sessions s where s.client_id = e.client_id and s.detached_at >= r.created_at)
+  (r.made_attached or exists (
+    select from client_sessions s where s.client_id = e.client_id and s.detached_at >= r.created_at))
   and not exists (select from client_sessions s where s.client_id = e.client_id and s.detached_at is null)`);
 
 /** Ends what is over. */

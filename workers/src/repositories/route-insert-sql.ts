@@ -35,7 +35,7 @@ export function insertRoutes(
   with wish as (
     select * from jsonb_to_recordset(${wishes}::jsonb) as w (n int, endpoint text, full_domain text, subdomain text,
       base_domain text, parents text[], relay_group text, port int, client_id bigint, target_host text, target_port int,
-      ttl_s int)
+      ttl_s int, attached boolean)
   ), serving as (
     select c.client_id from clients c
     where c.client_id in (select client_id from wish) and ${own('c')} and c.lifecycle = 'active'
@@ -68,16 +68,16 @@ export function insertRoutes(
     select p.* from placed p, room where "limit" is null or current + p.place <= "limit"
   ), domains_made as (
     insert into http_domain_mappings as d (user_id, namespace_id, full_domain, subdomain, base_domain, verification_state,
-      verified_at, target_host, target_port, expires_at, ends_with_client)
+      verified_at, target_host, target_port, expires_at, ends_with_client, made_attached)
     select ${userId}::bigint, ${namespaceId}::bigint, a.full_domain, a.subdomain, a.base_domain, 'verified', now(),
-      a.target_host, a.target_port, now() + make_interval(secs => a.ttl_s), a.ttl_s is null
+      a.target_host, a.target_port, now() + make_interval(secs => a.ttl_s), a.ttl_s is null, a.attached
     from admitted a where a.full_domain is not null
     on conflict do nothing returning d.id, d.full_domain
   ), mappings_made as (
     insert into port_mappings as m (user_id, namespace_id, protocol, relay_group, remote_port, target_host, target_port,
-      expires_at, ends_with_client)
+      expires_at, ends_with_client, made_attached)
     select ${userId}::bigint, ${namespaceId}::bigint, 'tcp', a.relay_group, a.port, a.target_host, a.target_port,
-      now() + make_interval(secs => a.ttl_s), a.ttl_s is null
+      now() + make_interval(secs => a.ttl_s), a.ttl_s is null, a.attached
     from admitted a where a.port is not null
     on conflict do nothing returning m.mapping_id, m.relay_group, m.remote_port
   ), made as (
@@ -104,16 +104,11 @@ export function insertRoutes(
   order by j.n`;
 }
 
-function toWish({ endpoint, clientId, targetHost, targetPort, ttlS }: NewRoute, n: number): object {
-  const common = {
-    n,
-    endpoint: endpoint.endpoint,
-    client_id: clientId,
-    target_host: targetHost,
-    target_port: targetPort,
-  };
-  if (endpoint.kind === 'port') return { ...common, relay_group: endpoint.group, port: endpoint.port, ttl_s: ttlS };
+function toWish({ endpoint, clientId, targetHost, targetPort, ttlS, attached }: NewRoute, n: number): object {
+  const target = { client_id: clientId, target_host: targetHost, target_port: targetPort };
+  const common = { n, endpoint: endpoint.endpoint, ...target, ttl_s: ttlS, attached };
+  if (endpoint.kind === 'port') return { ...common, relay_group: endpoint.group, port: endpoint.port };
   const { under, parents } = endpoint;
   const name = { subdomain: under?.subdomain ?? null, base_domain: under?.baseDomain ?? null, parents };
-  return { ...common, full_domain: endpoint.endpoint, ...name, ttl_s: ttlS };
+  return { ...common, full_domain: endpoint.endpoint, ...name };
 }

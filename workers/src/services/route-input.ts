@@ -15,6 +15,7 @@ const PORT_MAX = 65_535;
  * What a caller may ask for at all.
  *
  * @param client Whom the route names, as far as the caller sees it.
+ * @param attached Whether its agent is.
  * @throws {TunnoxError} `name_invalid`, `invalid`, `not_found`, `login_required`, `forbidden`, `client_disabled`,
  *   `client_claimed`
  */
@@ -23,6 +24,7 @@ export function toNewRoute(
   caller: Caller,
   wish: CreateRouteInput,
   client: RouteClient | undefined,
+  attached: boolean,
 ): NewRoute {
   // An agent's own credential sees no other client.
   if (client === undefined) throw notFound('client', wish.client_id);
@@ -41,6 +43,7 @@ export function toNewRoute(
     targetHost: wish.target_host,
     targetPort: wish.target_port,
     ttlS: wish.ttl_seconds ?? null,
+    attached,
   };
 }
 

@@ -33,6 +33,8 @@ export interface NewRoute {
   targetPort: number;
   /** null: until its client's agent is detached. */
   ttlS: number | null;
+  /** That agent is attached now. */
+  attached: boolean;
 }
 
 /** Why a route was not made. */

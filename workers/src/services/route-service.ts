@@ -102,12 +102,22 @@ export class RouteService {
     const tenant = tenantOf(caller.principal);
     const ids = [...new Set(wishes.map(({ client_id }) => client_id))];
     const clients = new Map((await routes.clients(ids, tenant)).map((client) => [client.client_id, client]));
+    const waited = wishes.flatMap((wish) =>
+      wish.ttl_seconds === undefined && clients.has(wish.client_id) ? [wish] : [],
+    );
+    const presences = await this.#deps.presences.read([...new Set(waited.map(({ client_id }) => client_id))]);
     const results: Result[] = [];
     const groups = new Map<string, { owner: Owner; items: { at: number; route: NewRoute }[] }>();
     const named = new Set<string>();
     for (const [at, wish] of wishes.entries()) {
       try {
-        const route = toNewRoute(this.#deps.names, caller, wish, clients.get(wish.client_id));
+        const route = toNewRoute(
+          this.#deps.names,
+          caller,
+          wish,
+          clients.get(wish.client_id),
+          presences.has(wish.client_id),
+        );
         const { endpoint } = route.endpoint;
         if (named.has(endpoint)) throw refusedRoute(endpoint, { reason: 'taken', yours: true });
         named.add(endpoint);

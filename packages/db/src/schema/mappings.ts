@@ -81,6 +81,8 @@ export const portMappings = pgTable(
     expiresAt: instant(),
     /** … or when the agent that serves them is detached. */
     endsWithClient: boolean().notNull().default(false),
+    /** It was attached when the route was made; otherwise the route waits for it. */
+    madeAttached: boolean().notNull().default(false),
     rowVersion: rowVersion(),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
@@ -168,6 +170,8 @@ export const httpDomainMappings = pgTable(
     expiresAt: instant(),
     /** … or when the agent that serves it is detached. */
     endsWithClient: boolean().notNull().default(false),
+    /** It was attached when the route was made; otherwise the route waits for it. */
+    madeAttached: boolean().notNull().default(false),
     rowVersion: rowVersion(),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
