@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { waitFor } from '@tunnox/testing/wait-for';
 import { FakeRelay } from './fake-relay.ts';
-import { type Answer, type Body, OPERATOR_KEY, TestStack } from './test-stack.ts';
+import { type Answer, BASE_DOMAIN, type Body, OPERATOR_KEY, TestStack } from './test-stack.ts';
 
 /** What a change leaves: `create` has no before, `delete` no after, `update` both; an `order` says what was ordered. */
 interface Row {
@@ -69,6 +69,9 @@ async function made(path: string, body: unknown, token = tenant.token): Promise<
 
 const newMapping = (port: number) => ({
   ...{ source_client_id: clientId, protocol: 'tcp', local_port: port, target_host: 'db.internal', target_port: 5432 },
+});
+const newRoute = (label: string) => ({
+  ...{ endpoint: `${label}.${BASE_DOMAIN}`, client_id: clientId, target_port: 3000, ttl_seconds: 3600 },
 });
 const newDomain = (subdomain: string) => ({ client_id: clientId, subdomain, target_port: 80 });
 
@@ -238,6 +241,25 @@ const CASES: Record<string, () => Promise<Case> | Case> = {
     const { domain_id, proofs } = await made('/domains', body);
     proof = (proofs as { type: string; value: string }[]).find(({ type }) => type === 'TXT')?.value ?? '';
     return { path: `/domains/${domain_id}/verify`, rows: [{ action: 'domain.verify', shape: 'update' }] };
+  },
+  'POST /routes': () => ({
+    path: '/routes',
+    body: newRoute('route'),
+    rows: [{ action: 'route.create', shape: 'create' }],
+  }),
+  'POST /routes/batch': () => ({
+    path: '/routes/batch',
+    body: { routes: [newRoute('route-1'), newRoute('route-2'), newRoute('route-1')] },
+    // The third is refused: its endpoint is taken.
+    rows: [
+      { action: 'route.create', shape: 'create' },
+      { action: 'route.create', shape: 'create' },
+    ],
+  }),
+  'DELETE /routes/{name}': async () => {
+    await made('/routes', newRoute('route-to-go'));
+    const rows: Row[] = [{ action: 'route.delete', shape: 'delete' }];
+    return { path: `/routes/${newRoute('route-to-go').endpoint}`, rows };
   },
   'PUT /reserved-names/{name}': () => ({
     path: '/reserved-names/kept',

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import type { ClientStats, DomainStats, MappingStats, SystemStats, UserStats } from '@tunnox/domain/api/stats';
 import type { UsageRequest } from '@tunnox/domain/relay-api';
+import { makeUlid } from '@tunnox/domain/ulid';
 import { waitFor } from '@tunnox/testing/wait-for';
 import type { FakeRelay } from './fake-relay.ts';
 import { instanceId } from './fake-relay.ts';
@@ -142,8 +144,10 @@ describe('counts', () => {
   test('a report counts once in everything, in whichever hour it was taken', async () => {
     const { tenant, clientId, domainId, entry } = await household();
     const taken = new Date(Date.now() - 3 * HOUR_MS);
+    // From the disk of a relay whose run of then has ended.
+    const incarnation = makeUlid(taken.getTime() - HOUR_MS, randomBytes(16));
     const body = {
-      ...{ incarnation: relay.registration.incarnation, sequence: ++sequence, entries: [entry] },
+      ...{ incarnation, sequence: ++sequence, entries: [entry] },
       ...{ taken_at: taken.toISOString(), interval_ms: 60_000 },
     };
     await Promise.all([1, 2, 3].map(() => relay.call('/usage', { body })));
