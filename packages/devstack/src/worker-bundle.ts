@@ -69,9 +69,9 @@ function textModules(globs: string[]): Plugin {
   const names = globs.map((glob) => glob.slice('**/'.length).replaceAll(/[^\w-]/g, String.raw`\$&`));
   return {
     name: 'text-modules',
-    setup({ onLoad }) {
+    setup(esbuild) {
       if (names.length === 0) return;
-      onLoad({ filter: new RegExp(`[\\\\/](?:${names.join('|')})$`) }, async ({ path }) => ({
+      esbuild.onLoad({ filter: new RegExp(`[\\\\/](?:${names.join('|')})$`) }, async ({ path }) => ({
         contents: await readFile(path, 'utf8'),
         loader: 'text',
       }));
