@@ -10,7 +10,7 @@ import { eventually } from './support/eventually.ts';
 import { inBothModes } from './support/modes.ts';
 import { startTargetService, type TargetService } from './support/target-service.ts';
 import { api, callApi, createTenant, type Tenant } from './support/tenant.ts';
-import { visit, type Visited } from './support/visit.ts';
+import { open, visit, type Visited } from './support/visit.ts';
 
 /** A browser's first visit. */
 const BROWSER = {
@@ -77,6 +77,16 @@ inBothModes('claim of an anonymous client', { env: { TUNNOX_DEMO: 'off' } }, (co
   });
 
   it('a claim leaves it under its name at every relay, without the page, and nobody did anything', async () => {
+    // Somebody listens at each relay, and goes on listening.
+    const listeners = await Promise.all(
+      context.platform.stack.relays.map(async ({ http }) => {
+        const response = await open({ address: http }, host, '/events', {});
+        const events = response[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+        const next = async () => String((await events.next()).value);
+        assert.match(await next(), /data: 1\n/);
+        return { response, next };
+      }),
+    );
     claimed = await claim(was);
     const word = await agent.next('claimed');
     assert.deepEqual([word['client_id'], word['previous_client_id']], [claimed.new_client_id, was.client_id]);
@@ -94,6 +104,11 @@ inBothModes('claim of an anonymous client', { env: { TUNNOX_DEMO: 'off' } }, (co
       (await savedClients()).map(({ client_id, auth_code }) => [client_id, auth_code]),
       [[claimed.new_client_id, claimed.new_auth_code]],
     );
+    service.nextEvent();
+    for (const { response, next } of listeners) {
+      assert.match(await next(), /data: 2\n/);
+      response.destroy();
+    }
     const { stack } = context.platform;
     const path = `/api/v1/clients/${claimed.new_client_id}`;
     const client = await api<Client>(stack, tenant.apiKey, 'GET', path);
