@@ -449,6 +449,40 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
     assert.equal(await resolves(host), true);
   });
 
+  test('routes below a domain end with its proof, and with the domain itself', async () => {
+    const tenant = await newTenant('router');
+    const host = `routed.${ZONE}`;
+    const [domain, inner] = [await tenant.claim(host), await tenant.claim(`inner.${host}`)];
+    for (const one of [domain, inner]) {
+      await prove('TXT', one);
+      assert.equal((await tenant.verify(one)).body['verification_state'], 'verified');
+    }
+    const route = async (endpoint: string): Promise<number> =>
+      (
+        await stack.call('POST', '/routes', {
+          token: tenant.token,
+          body: { endpoint, client_id: tenant.clientId, target_port: 1, ttl_seconds: 3600 },
+        })
+      ).status;
+    assert.equal(await route(`api.${host}`), 201);
+    assert.equal(await route(`api.inner.${host}`), 201);
+    assert.equal(await route(`notrouted.${ZONE}`), 422);
+    const endings = async (): Promise<(boolean | string)[]> => [
+      await resolves(`api.${host}`),
+      await resolves(`api.inner.${host}`),
+    ];
+    assert.deepEqual(await endings(), [true, true]);
+    await unprove(domain);
+    await age(domain, 'proof_missing_since', '73 hours');
+    await stack.sweep();
+    assert.equal((await tenant.read(domain))['verification_state'], 'pending_verification');
+    assert.deepEqual(await endings(), [false, true], 'what another proof covers stays');
+    const remove = await stack.call('DELETE', `/domains/${inner['domain_id']}`, { token: tenant.token });
+    assert.equal(remove.status, 204);
+    assert.deepEqual(await endings(), [false, false]);
+    assert.equal(await route(`api.${host}`), 422);
+  });
+
   test('a resolver that is away, and name servers that fail, cost nobody a name', async () => {
     const tenant = await newTenant('outage');
     const domain = await tenant.claim(`outage.${ZONE}`);

@@ -32,6 +32,21 @@ export function endDomains({ where, limit, action }: Ending): SQL {
     ${told('domain', action)}`;
 }
 
+/**
+ * Takes away the user's routes below a domain of its own that is not proved any more, unless another one above them is:
+ * their right came from it alone.
+ */
+export function endUnprovedRoutes(fullDomain: string, userId: number): SQL {
+  const below = (parent: SQL): SQL => sql`right(d.full_domain, length(${parent}) + 1) = '.' || ${parent}`;
+  return endDomains({
+    where: sql`d.user_id = ${userId} and d.base_domain is null and ${isRoute('d')} and ${below(sql`${fullDomain}::text`)}
+      and not exists (
+        select from http_domain_mappings p where p.user_id = d.user_id and p.verification_state = 'verified'
+          and p.base_domain is null and not p.ends_with_client and p.expires_at is null and ${below(sql`p.full_domain`)})`,
+    ...{ limit: null, action: 'end' },
+  });
+}
+
 /** The same for port mappings. */
 export function endMappings({ where, limit, action }: Ending): SQL {
   return sql`
