@@ -480,3 +480,26 @@ test('RelayAdmission forgets a user when the last client has left and everything
   admission.reported([], { allowances: [] });
   assert.equal(admission.sharedSpeeds().size, 0);
 });
+
+test('RelayAdmission tells that a share is not needed any more, also when its tunnel had closed before it was told of', () => {
+  const clock = new FakeClock();
+  const admission = new RelayAdmission(clock);
+  let wanted = 0;
+  admission.onReportWanted = () => wanted++;
+  const share = { bandwidth_bytes_per_s: 100, ...ledger({ version: 1, total_bandwidth_bytes_per_s: 1000 }) };
+  admission.applyPolicy(policy(share));
+  const admitted = admission.admit(600_000_000, null, binding(), VISITOR);
+  for (let second = 0; second < 4; second++) {
+    clock.advance(1000);
+    admitted.meter.bytesOut += 60;
+  }
+  admitted.release();
+  clock.advance(500);
+  assert.equal(clock.pending, 0);
+  assert.ok((admission.sharedSpeeds().get(100_000_001) ?? 0) > 40);
+  clock.advance(20_000);
+  assert.equal(wanted, 1);
+  assert.equal(admission.sharedSpeeds().get(100_000_001), 0);
+  clock.advance(1000);
+  assert.equal(clock.pending, 0);
+});

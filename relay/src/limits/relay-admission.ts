@@ -108,7 +108,10 @@ export class RelayAdmission implements Admission {
   sharedSpeeds(): Map<number, number> {
     const speeds = new Map<number, number>();
     for (const account of this.#accounts.values()) {
-      if (account.userId !== null && account.isShared) speeds.set(account.userId, account.tellSpeed());
+      if (account.userId === null || !account.isShared) continue;
+      speeds.set(account.userId, account.tellSpeed());
+      // Its tunnels may have closed meanwhile: that has to be told as well.
+      if (account.holdsShare) this.#armSweep();
     }
     return speeds;
   }
