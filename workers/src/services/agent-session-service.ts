@@ -3,7 +3,6 @@ import type { AgentConfigAnswer } from '@tunnox/domain/agent-config';
 import { ANONYMOUS_CLIENT_ID_MAX, ANONYMOUS_CLIENT_ID_MIN } from '@tunnox/domain/ids';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { ClientTokens } from '../tickets/client-tokens.ts';
-import { clientDisabled } from './client-disabled.ts';
 import { type ClientService, newAuthCode } from './client-service.ts';
 import type { Handovers } from './handovers.ts';
 import type { AnonymousRepository, RelayNodeRepository } from './live-ports.ts';
@@ -12,6 +11,7 @@ import { orderRelays } from './order-relays.ts';
 import type { ClientStanding, PolicyRepository } from './ports.ts';
 import { allows, type Caller, notFound, requireWrite, userSees } from './principal.ts';
 import { randomInteger, sha256Hex } from './random.ts';
+import { claimedAway, requireActive } from './require-active.ts';
 import { sameSecret } from './secret.ts';
 
 export interface AgentSessionDeps {
@@ -208,32 +208,4 @@ export class AgentSessionService {
       config,
     };
   }
-}
-
-/** @throws {TunnoxError} `client_disabled`, `client_claimed` */
-function requireActive({ clientId, state, suspended, upgradedTo }: ClientStanding): void {
-  switch (state) {
-    case 'active':
-      return;
-    case 'disabled':
-      throw clientDisabled(clientId, suspended);
-    case 'claimed':
-      throw new TunnoxError('client_claimed', `Client ${clientId} was claimed`, {
-        details: { new_client_id: upgradedTo },
-      });
-  }
-}
-
-/** @param next What it became; null: that is gone. */
-function claimedAway(clientId: number, next: ClientStanding | null): TunnoxError {
-  if (next === null) {
-    return new TunnoxError('client_claimed', `Client ${clientId} was claimed, and what it became was deleted since`);
-  }
-  return new TunnoxError(
-    'client_claimed',
-    `Client ${clientId} was claimed and is client ${next.clientId} now. Its new code is not given out (any more): it was ` +
-      'used already, it was changed by its owner, or 30 days have passed. Use the code from the claim, or let its owner ' +
-      `make a new one: POST /api/v1/clients/${next.clientId}/rotate-code`,
-    { details: { new_client_id: next.clientId } },
-  );
 }
