@@ -8,24 +8,16 @@ import {
   type Json,
   type Schema,
 } from './contract/api-document.ts';
-import { contractFaults, type RawAnswer } from './contract/check-answer.ts';
-import { type Callers, type Household, makeHousehold, makeNeighbourhood } from './contract/household.ts';
-import { type Existing, existingOf, spoiled, valueOf } from './contract/schema-arbitrary.ts';
+import { type ApiRequest, sendRequest, withExisting } from './contract/api-request.ts';
+import { contractFaults } from './contract/check-answer.ts';
+import { makeHousehold, makeNeighbourhood } from './contract/household.ts';
+import { type Existing, spoiled, valueOf } from './contract/schema-arbitrary.ts';
 import { FakeRelay } from './fake-relay.ts';
 import { TestStack } from './test-stack.ts';
 
 /** The same requests in each run; FUZZ_SEED gives others, FUZZ_RUNS more of them. A failure prints both. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_101);
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 30);
-
-/** A request as it will be sent. */
-interface FuzzRequest {
-  caller: keyof Callers;
-  /** With its query. */
-  target: string;
-  headers: Record<string, string>;
-  body: string | undefined;
-}
 
 let stack: TestStack;
 let relay: FakeRelay;
@@ -51,7 +43,7 @@ test('no operation answers otherwise than the document says, whatever is asked b
       statuses.set(operation.name, seen);
       await fc.assert(
         fc.asyncProperty(requestsOf(operation, household.existing), async (request) => {
-          const answer = await send(operation.method, request, household);
+          const answer = await sendRequest(stack.url, operation.method, request, household);
           seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
           assert.deepEqual(contractFaults(api, operation, answer), []);
         }),
@@ -65,36 +57,7 @@ test('no operation answers otherwise than the document says, whatever is asked b
   assert.ok(never.length <= statuses.size / 8, `these have never succeeded: ${never.map(([name]) => name).join(', ')}`);
 });
 
-test('while Postgres is away every operation answers 503 and when to try again', async () => {
-  const household = await makeHousehold(stack, around);
-  await stack.cutDatabase();
-  const faults: string[] = [];
-  for (const operation of api.operations.filter(({ path }) => path !== '/healthz')) {
-    const { content } = operation.requestBody ?? {};
-    const body = content?.['application/json']?.example as Json | undefined;
-    let target = operation.path;
-    for (const { name, in: place } of operation.parameters) {
-      if (place === 'path')
-        target = target.replace(`{${name}}`, String(existingOf(household.existing, name)?.[0] ?? 'x'));
-    }
-    const needed = operation.parameters.filter((one) => one.in === 'query' && one.required === true);
-    if (needed.length > 0) target += `?${needed.map(({ name }) => `${name}=x`).join('&')}`;
-    // An operator's key is known without the database.
-    for (const caller of ['operator', 'tenant'] as const) {
-      const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
-      const request = { caller, target, headers, body: body === undefined ? undefined : JSON.stringify(body) };
-      const { status, headers: answered, text } = await send(operation.method, request, household);
-      const { code } = JSON.parse(text) as { code?: string };
-      const right = status === 503 && code === 'unavailable' && /^[1-9]\d*$/.test(answered.get('retry-after') ?? '');
-      // What an operator's request lacks, or who it is, is told without the database.
-      if (!right && (caller === 'tenant' || status >= 500))
-        faults.push(`${operation.name} by ${caller}: ${status} ${text}`);
-    }
-  }
-  assert.deepEqual(faults, []);
-});
-
-function requestsOf(operation: DocumentOperation, existing: Existing): Arbitrary<FuzzRequest> {
+function requestsOf(operation: DocumentOperation, existing: Existing): Arbitrary<ApiRequest> {
   const parameters = operation.parameters.filter((one) => one.name !== 'Idempotency-Key');
   const content = operation.requestBody?.content['application/json'];
   const good = content === undefined ? null : bodyOf(content, existing);
@@ -159,15 +122,6 @@ function bodyOf(content: { schema: Schema; example?: unknown }, existing: Existi
   return fc.oneof(any, fc.constant(shown), varied);
 }
 
-/** The document's ids are nobody's. */
-function withExisting(value: Json, existing: Existing, name = ''): Json {
-  if (Array.isArray(value)) return value.map((one) => withExisting(one, existing, name));
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withExisting(one, existing, key)]));
-  }
-  return existingOf(existing, name)?.[0] ?? value;
-}
-
 /** A parameter's text, odd at times; undefined: it is left out. */
 function parameterOf(parameter: DocumentParameter, existing: Existing): Arbitrary<string | undefined> {
   const { name, in: place, schema } = parameter;
@@ -185,17 +139,4 @@ function parameterOf(parameter: DocumentParameter, existing: Existing): Arbitrar
 
 function toText(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-async function send(method: string, request: FuzzRequest, { callers }: Household): Promise<RawAnswer> {
-  const token = callers[request.caller];
-  const answer = await fetch(stack.url + request.target, {
-    method,
-    headers: { ...request.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
-    // GET has none here.
-    ...(request.body === undefined || method === 'GET' ? {} : { body: request.body }),
-    redirect: 'manual',
-    signal: AbortSignal.timeout(15_000),
-  });
-  return { status: answer.status, headers: answer.headers, text: await answer.text() };
 }

@@ -20,13 +20,14 @@ export interface Household {
 /** What all households share: a relay, and a neighbour who logs in with a password. */
 export async function makeNeighbourhood(stack: TestStack, nodeId: string): Promise<Existing> {
   const password = 'correct horse battery staple';
-  const { userId } = await stack.newUser('neighbour');
+  const name = `neighbour-${randomUUID().slice(0, 13)}`;
+  const { userId } = await stack.newUser(name);
   await stack.asOperator('PUT', `/users/${userId}`, { password });
-  const { body } = await stack.call('POST', '/auth/login', { body: { login: 'neighbour', password } });
+  const { body } = await stack.call('POST', '/auth/login', { body: { login: name, password } });
   return {
     user_id: [userId],
     node_id: [nodeId],
-    login: ['neighbour'],
+    login: [name],
     password: [password],
     refresh_token: [body['refresh_token'] as string],
     base_domain: [BASE_DOMAIN, 'second.example'],
