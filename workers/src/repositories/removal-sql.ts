@@ -2,6 +2,9 @@ import { type SQL, sql } from 'drizzle-orm';
 import { bumpClients } from './binding-change-sql.ts';
 import { quarantineNames } from './quarantine-sql.ts';
 
+/** A route has no owner that must be told of its end. */
+const ROUTE = sql.raw(`ends_with_client or expires_at is not null and user_id is not null`);
+
 /**
  * Takes clients out of everything: private mappings of which one is the source go, as do mappings and domains that
  * nobody else serves; the others lose an upstream. Two statements for a transaction that then deletes the clients;
@@ -38,7 +41,7 @@ export function removeClients(clientIds: SQL): [SQL, SQL] {
     select 'binding_changed', binding_id,
       case when source_client_id is null then protocol || ':' || relay_group || ':' || remote_port end,
       version, deleted, client_ids
-    from changed`;
+    from changed where not deleted or not (${ROUTE})`;
   const domains = sql`
     with leaving as (${clientIds}),
     touched as (
@@ -61,6 +64,6 @@ export function removeClients(clientIds: SQL): [SQL, SQL] {
     ${bumpClients(sql`changed`)}
     insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
     select 'binding_changed', binding_id, full_domain, version, deleted, client_ids from changed
-    where verification_state = 'verified'`;
+    where verification_state = 'verified' and (not deleted or not (${ROUTE}))`;
   return [mappings, domains];
 }
