@@ -65,7 +65,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
       return row ?? null;
     },
 
-    list: ({ userId, clientId, protocol }, tenant, page) =>
+    list: ({ userId, namespaceId, clientId, protocol }, tenant, page) =>
       selectPage<MappingRecord>(
         postgres,
         {
@@ -74,6 +74,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
           where: [
             mappingsOf(tenant),
             userId === undefined ? sql`true` : sql`m.user_id = ${userId}`,
+            namespaceId === undefined ? sql`true` : sql`m.namespace_id = ${namespaceId}`,
             clientId === undefined ? sql`true` : mappingsOf({ kind: 'client', clientId }),
             protocol === undefined ? sql`true` : sql`m.protocol = ${protocol}`,
           ],
