@@ -32,8 +32,9 @@ const NEW_COLUMNS: Record<string, Row> = {
     proof_missing_since: null,
     proof_due_at: 'now',
     ends_with_client: 'false',
+    made_attached: 'false',
   },
-  port_mappings: { namespace_id: null, expires_at: null, ends_with_client: 'false' },
+  port_mappings: { namespace_id: null, expires_at: null, ends_with_client: 'false', made_attached: 'false' },
   signing_keys: { algorithm: 'ES256' },
   users: { row_version: '1' },
 };
