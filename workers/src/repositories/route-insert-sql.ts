@@ -20,7 +20,7 @@ export interface RouteMade {
 
 /**
  * One statement, however many there are: makes the routes that can be made, as far as the quota reaches, in the order of
- * the wishes. Clients hear of a changed configuration; owners of endpoints hear nothing (docs/adr/0012).
+ * the wishes. Clients hear of a changed configuration; owners of endpoints hear nothing (docs/adr/0013).
  */
 export function insertRoutes(
   routes: NewRoute[],
