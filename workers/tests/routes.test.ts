@@ -7,7 +7,7 @@ import { LiveHarness, type Tenant } from './live-harness.ts';
 
 let harness: LiveHarness;
 before(async () => {
-  harness = await LiveHarness.start({ relayLeaseMs: 2000 });
+  harness = await LiveHarness.start({ relayLeaseMs: 8000 });
 });
 after(() => harness.stop());
 
