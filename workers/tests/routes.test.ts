@@ -194,6 +194,23 @@ test('POST /routes/batch makes what can be made, counts the quota, and tells why
   assert.equal((await call('POST', '/routes/batch', { routes: [] })).status, 422);
 });
 
+test('a client has no more routes than its relay can be told of', async () => {
+  const { call, clientId, userId } = await newTenant();
+  await harness.api('POST', `/users/${userId}/quota`, { max_mappings: null });
+  const codes = new Map<string, number>();
+  for (let batch = 0; batch < 5; batch += 1) {
+    const routes = Array.from({ length: batch === 4 ? 3 : 499 + (batch % 2) }, () => ({
+      ...{ endpoint: newName(), client_id: clientId, ttl_seconds: 600 },
+    }));
+    const { body } = await call('POST', '/routes/batch', { routes });
+    for (const result of body['results'] as Body[]) {
+      const outcome = (result['code'] ?? result['outcome']) as string;
+      codes.set(outcome, (codes.get(outcome) ?? 0) + 1);
+    }
+  }
+  assert.deepEqual(Object.fromEntries(codes), { created: 2000, quota_exceeded: 1 });
+});
+
 test('of two who want one endpoint at once exactly one gets it', async () => {
   const tenants = await Promise.all(Array.from({ length: 4 }, () => newTenant()));
   const endpoint = newName();

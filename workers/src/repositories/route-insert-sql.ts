@@ -6,11 +6,14 @@ import { bumpClients } from './binding-change-sql.ts';
 import { limitsOf, mappingCount } from './limits-sql.ts';
 import { domainsOf, insertClientChange, mappingsOf } from './sql-parts.ts';
 
+/** A client's policy, which is told whole, has to fit into one message to its relay (1 MiB). */
+const CLIENT_BINDINGS_MAX = 2000;
+
 /** What `insertRoutes()` answers, a row for each wish in their order. */
 export interface RouteMade {
   binding_id: string | null;
   /** null: nothing speaks against it, but the quota, or who was faster. */
-  refusal: 'gone' | 'reserved' | 'unproved' | 'no_pool' | 'taken' | null;
+  refusal: 'gone' | 'reserved' | 'unproved' | 'no_pool' | 'taken' | 'client_full' | null;
   yours: boolean;
   over_quota: boolean;
   limit: number | null;
@@ -62,8 +65,18 @@ export function insertRoutes(
         where m.relay_group = w.relay_group and m.protocol = 'tcp' and m.remote_port = w.port) hm on true
   ), room as (
     select l.max_mappings as "limit", ${mappingCount(sql`${userId}`)} as current from (${limitsOf(sql`${userId}`)}) l
+  ), at_client as (
+    select j.n, row_number() over (partition by j.client_id order by j.n) + count.held > ${CLIENT_BINDINGS_MAX} as is_full
+    from judged j join (
+      select e.client_id, count(*) as held from endpoint_upstreams e
+      where e.client_id in (select client_id from serving) group by e.client_id
+      union all
+      select s.client_id, 0 from serving s where not exists (
+        select from endpoint_upstreams e where e.client_id = s.client_id)) count on count.client_id = j.client_id
+    where j.refusal is null
   ), placed as (
-    select j.*, row_number() over (order by j.n) as place from judged j where j.refusal is null
+    select j.*, row_number() over (order by j.n) as place
+    from judged j join at_client c on c.n = j.n and not c.is_full where j.refusal is null
   ), admitted as (
     select p.* from placed p, room where "limit" is null or current + p.place <= "limit"
   ), domains_made as (
@@ -97,10 +110,11 @@ export function insertRoutes(
         'target_port', m.target_port, 'ttl_seconds', m.ttl_s), ${audit.requestId}::text
     from made m
   )
-  select m.binding_id, j.refusal, coalesce(j.yours, false) as yours, room."limit", room.current,
+  select m.binding_id, case when f.is_full then 'client_full' else j.refusal end as refusal, coalesce(j.yours, false) as yours, room."limit", room.current,
     p.place is not null and room."limit" is not null and room.current + p.place > room."limit" as over_quota,
     case when j.n = 0 then array(select id from told) else '{}' end as outbox_ids
   from judged j cross join room left join placed p on p.n = j.n left join made m on m.n = j.n
+    left join at_client f on f.n = j.n
   order by j.n`;
 }
 
