@@ -104,7 +104,7 @@ export class UserService {
     const active = facts.enabled.filter(({ clientIds }) => clientIds.some((id) => presences.has(id) || !known.has(id)));
     const attached = active.reduce((sum, { count }) => sum + count, 0);
     const { limits, bandwidth } = facts;
-    const waiting = limits.max_active_mappings === null ? [] : await this.#deps.ledgers.waiting(userId);
+    const waiting = limits.max_active_mappings === null ? [] : await this.#deps.ledgers.waiting(userId).catch(() => []);
     const activeCount = Math.max(0, attached - waiting.length);
     return {
       user_id: userId,
