@@ -110,7 +110,10 @@ inBothModes('mappings between agents at two relays', { env: { TUNNOX_DEMO: 'off'
 const byClient = (a: object, b: object): number =>
   (a as { client_id: number }).client_id - (b as { client_id: number }).client_id;
 
-const portOf = (server: Server | undefined): number => (server?.address() as AddressInfo).port;
+function portOf(server: Server | undefined): number {
+  assert.ok(server !== undefined);
+  return (server.address() as AddressInfo).port;
+}
 
 /** A service that answers what it is told, with its own name, once the other side has ended. */
 async function answering(name: string): Promise<Server> {
