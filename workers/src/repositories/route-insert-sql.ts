@@ -65,18 +65,14 @@ export function insertRoutes(
         where m.relay_group = w.relay_group and m.protocol = 'tcp' and m.remote_port = w.port) hm on true
   ), room as (
     select l.max_mappings as "limit", ${mappingCount(sql`${userId}`)} as current from (${limitsOf(sql`${userId}`)}) l
-  ), at_client as (
-    select j.n, row_number() over (partition by j.client_id order by j.n) + count.held > ${CLIENT_BINDINGS_MAX} as is_full
-    from judged j join (
+  ), seated as (
+    select j.*, j.refusal is null and coalesce(h.held, 0)
+      + row_number() over (partition by j.client_id, j.refusal is null order by j.n) > ${CLIENT_BINDINGS_MAX} as is_full
+    from judged j left join (
       select e.client_id, count(*) as held from endpoint_upstreams e
-      where e.client_id in (select client_id from serving) group by e.client_id
-      union all
-      select s.client_id, 0 from serving s where not exists (
-        select from endpoint_upstreams e where e.client_id = s.client_id)) count on count.client_id = j.client_id
-    where j.refusal is null
+      where e.client_id in (select client_id from serving) group by e.client_id) h on h.client_id = j.client_id
   ), placed as (
-    select j.*, row_number() over (order by j.n) as place
-    from judged j join at_client c on c.n = j.n and not c.is_full where j.refusal is null
+    select s.*, row_number() over (order by s.n) as place from seated s where s.refusal is null and not s.is_full
   ), admitted as (
     select p.* from placed p, room where "limit" is null or current + p.place <= "limit"
   ), domains_made as (
@@ -110,11 +106,10 @@ export function insertRoutes(
         'target_port', m.target_port, 'ttl_seconds', m.ttl_s), ${audit.requestId}::text
     from made m
   )
-  select m.binding_id, case when f.is_full then 'client_full' else j.refusal end as refusal, coalesce(j.yours, false) as yours, room."limit", room.current,
+  select m.binding_id, case when j.is_full then 'client_full' else j.refusal end as refusal, coalesce(j.yours, false) as yours, room."limit", room.current,
     p.place is not null and room."limit" is not null and room.current + p.place > room."limit" as over_quota,
     case when j.n = 0 then array(select id from told) else '{}' end as outbox_ids
-  from judged j cross join room left join placed p on p.n = j.n left join made m on m.n = j.n
-    left join at_client f on f.n = j.n
+  from seated j cross join room left join placed p on p.n = j.n left join made m on m.n = j.n
   order by j.n`;
 }
 
