@@ -47,6 +47,8 @@ export interface UserRepository {
   remove(userId: number, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
   quota(userId: number): Promise<QuotaFacts | null>;
   setQuota(userId: number, quota: SetQuota, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
+  /** The limits are the plan's again. */
+  resetQuota(userId: number, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
 }
 
 export interface NewApiKey {

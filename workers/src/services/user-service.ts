@@ -138,6 +138,21 @@ export class UserService {
     return { user_id: userId, quota, updated_at: new Date().toISOString() };
   }
 
+  /** The limits are the plan's again. */
+  async resetQuota(
+    caller: Caller,
+    userId: number,
+    ifVersion: IfVersion,
+  ): Promise<{ user_id: number; quota: Limits; updated_at: string }> {
+    requireOperator(caller);
+    const before = await this.#find(userId);
+    const audit = auditOf(caller, 'quota.reset', { before: before.quota, after: { plan: before.plan } });
+    const done = demand(await this.#deps.users.resetQuota(userId, audit, ifVersion), { userId });
+    await this.#deps.teller.onItsWay(done.outboxIds);
+    const { quota } = await this.#find(userId);
+    return { user_id: userId, quota, updated_at: new Date().toISOString() };
+  }
+
   async me(caller: Caller): Promise<Me> {
     const { principal } = caller;
     const userId = principal.role === 'operator' ? null : principal.userId;
