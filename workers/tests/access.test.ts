@@ -146,8 +146,15 @@ test('texts that cannot be stored are invalid, and half a surrogate pair is no f
   const { token } = await stack.newUser('texts');
   const nul = await stack.call('POST', '/clients', { token, body: { client_name: 'a\u0000b' } });
   assert.deepEqual([nul.status, nul.body['code']], [422, 'invalid']);
-  const asked = await stack.call('GET', '/domains/lookup?endpoint=a%00', { token });
-  assert.deepEqual([asked.status, asked.body['code']], [422, 'invalid']);
+  const sought = await stack.call('GET', '/clients?q=a%00', { token });
+  assert.deepEqual([sought.status, sought.body['code']], [422, 'invalid']);
+  // What cannot be an endpoint leads nowhere, like every other name that nobody has.
+  for (const endpoint of ['a%00', 'tcp:a%00:1', 'tcp:default:99999', 'a%ffb', '..', 'tcp::']) {
+    for (const path of [`/domains/lookup?endpoint=${endpoint}`, `/domains/lookup?host=${endpoint}`]) {
+      const asked = await stack.call('GET', path, { token });
+      assert.deepEqual([asked.status, asked.body['code']], [404, 'not_found'], path);
+    }
+  }
   const half = await stack.call('POST', '/clients', { token, body: { client_name: 'a\ud800b' } });
   assert.equal(half.status, 201);
 });

@@ -8,15 +8,10 @@ import {
   type Node,
   type NodeDetails,
   nodeDetailsSchema,
+  type NodesQuery,
   nodesSchema,
 } from '@tunnox/domain/api/nodes';
 import { type CallOptions, type ChangeOptions, Resource, V1 } from '../resource.ts';
-
-export interface NodesQuery {
-  status?: Node['status'];
-  group?: string;
-  region?: string;
-}
 
 /** Relays, and the tokens with which new ones join. Operators. */
 export class Nodes extends Resource {
