@@ -264,6 +264,25 @@ test('a route ends with its time, with no sweep at all; others may have its endp
   await relay.detach(session);
 });
 
+test('a domain and a mapping take what has ended, with no sweep', async () => {
+  const [one, two] = [await newTenant(), await newTenant()];
+  const [label, port] = [`ended-${one.clientId}`, 20_013];
+  const endpoints = [`${label}.${harness.plane.baseDomain}`, `tcp:default:${port}`];
+  await harness.relay();
+  const routes = endpoints.map((endpoint) => ({ endpoint, client_id: one.clientId, ttl_seconds: 600 }));
+  assert.equal((await one.call('POST', '/routes/batch', { routes })).body['created'], 2);
+  const domain = { client_id: two.clientId, subdomain: label, target_port: 80 };
+  const mapping = { target_client_id: two.clientId, target_port: 80, remote_port: port };
+  assert.equal((await two.call('POST', '/domains', domain)).status, 409);
+  assert.equal((await two.call('POST', '/mappings', mapping)).status, 409);
+  for (const table of ['http_domain_mappings', 'port_mappings']) {
+    await harness.sql(`update ${table} set expires_at = now() where user_id = $1`, one.userId);
+  }
+  assert.equal((await two.call('POST', '/domains', domain)).status, 201);
+  assert.equal((await two.call('POST', '/mappings', mapping)).status, 201);
+  assert.equal((await one.call('GET', '/routes')).body['total'], 0);
+});
+
 test('the sweep takes away what has ended, and tells the agents', async () => {
   const { call, clientId } = await newTenant();
   const { relay, session } = await attach(clientId);
