@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { type AddressInfo, createServer } from 'node:net';
 import { after, before, it } from 'node:test';
 import type { DeliveredMapping, Mapping } from '@tunnox/domain/api/mappings';
 import { freePort } from '@tunnox/testing/free-port';
 import { type AgentInside, agentAt } from './support/agent-at.ts';
+import { type Answering, ask, startAnswering } from './support/answering.ts';
 import { eventually } from './support/eventually.ts';
 import { managedClient, type ManagedClient } from './support/managed-client.ts';
 import { inBothModes } from './support/modes.ts';
@@ -13,7 +13,7 @@ import { api, createTenant, type Tenant } from './support/tenant.ts';
 
 inBothModes('mappings between agents at two relays', { env: { TUNNOX_DEMO: 'off' } }, (context) => {
   let tenant: Tenant;
-  let servers: Server[];
+  let servers: Answering[];
   let source: ManagedClient;
   let target: ManagedClient;
   const agents: AgentInside[] = [];
@@ -21,7 +21,7 @@ inBothModes('mappings between agents at two relays', { env: { TUNNOX_DEMO: 'off'
   before(async () => {
     const { stack, home } = context.platform;
     tenant = await createTenant(stack);
-    servers = await Promise.all(['first', 'second'].map(answering));
+    servers = await Promise.all(['first', 'second'].map(startAnswering));
     [source, target] = [await managedClient(stack, home, tenant), await managedClient(stack, home, tenant)];
     const [one, two] = stack.relays;
     assert.ok(one !== undefined && two !== undefined && one.node_id !== two.node_id);
@@ -29,7 +29,7 @@ inBothModes('mappings between agents at two relays', { env: { TUNNOX_DEMO: 'off'
   });
   after(async () => {
     for (const agent of agents) await agent.stop();
-    for (const server of servers) server.close();
+    for (const server of servers) server.stop();
   });
 
   const call = <T>(method: string, path: string, body?: unknown): Promise<T> =>
@@ -38,7 +38,7 @@ inBothModes('mappings between agents at two relays', { env: { TUNNOX_DEMO: 'off'
   const create = (localPort: number): Promise<DeliveredMapping> =>
     call('POST', '/mappings', {
       ...{ source_client_id: source.clientId, target_client_id: target.clientId },
-      ...{ target_host: '127.0.0.1', target_port: portOf(servers[0]), local_port: localPort },
+      ...{ target_host: '127.0.0.1', target_port: servers[0]?.port, local_port: localPort },
     });
 
   const applied = (): object[] =>
@@ -54,7 +54,7 @@ inBothModes('mappings between agents at two relays', { env: { TUNNOX_DEMO: 'off'
       assert.equal(await ask(port, 'hello'), 'first: hello');
 
       const path = `/mappings/${made.mapping_id}`;
-      const changed = await call<DeliveredMapping>('PUT', path, { target_port: portOf(servers[1]) });
+      const changed = await call<DeliveredMapping>('PUT', path, { target_port: servers[1]?.port });
       assert.deepEqual(changed.delivery.sort(byClient), applied());
       assert.equal(await ask(port, 'hello'), 'second: hello');
 
@@ -76,7 +76,7 @@ inBothModes('mappings between agents at two relays', { env: { TUNNOX_DEMO: 'off'
   it('show a port that is taken, and open it by themselves when it is free', async () => {
     const holder = createServer().listen(0, '127.0.0.1');
     await once(holder, 'listening');
-    const port = portOf(holder);
+    const { port } = holder.address() as AddressInfo;
     const made = await create(port);
     const failed = made.delivery.find(({ client_id }) => client_id === source.clientId);
     assert.equal(failed?.state, 'failed');
@@ -109,24 +109,3 @@ inBothModes('mappings between agents at two relays', { env: { TUNNOX_DEMO: 'off'
 
 const byClient = (a: object, b: object): number =>
   (a as { client_id: number }).client_id - (b as { client_id: number }).client_id;
-
-function portOf(server: Server | undefined): number {
-  assert.ok(server !== undefined);
-  return (server.address() as AddressInfo).port;
-}
-
-/** A service that answers what it is told, with its own name, once the other side has ended. */
-async function answering(name: string): Promise<Server> {
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    void text(socket).then((said) => socket.end(`${name}: ${said}`));
-    socket.on('error', () => {});
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
-async function ask(port: number, words: string): Promise<string> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-  socket.end(words);
-  return await text(socket);
-}

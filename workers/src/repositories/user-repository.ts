@@ -114,7 +114,7 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         ifVersion,
         sql`update api_keys set revoked_at = now() where user_id = ${userId} and revoked_at is null`,
         endLoginsOf(sql`select ${userId}::bigint`),
-        sql`update users set status = 'deleted', row_version = row_version + 1, updated_at = now() where user_id = ${userId}`,
+        sql`update users set status = 'deleted', password_hash = null, row_version = row_version + 1, updated_at = now() where user_id = ${userId}`,
         ...removeClients(sql`select client_id from clients where user_id = ${userId}`),
         sql`
           with gone as (
