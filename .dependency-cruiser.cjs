@@ -5,6 +5,7 @@
 const PACKAGES = {
   protocol: [],
   domain: [],
+  'dns-plan': ['domain'],
   config: [],
   observability: [],
   certificates: [],
@@ -18,7 +19,7 @@ const PACKAGES = {
   devstack: ['api-client', 'certificates', 'config', 'db', 'domain', 'gateways', 'observability'],
 };
 const RELAY = ['certificates', 'config', 'domain', 'observability', 'protocol', 'route-store', 'streams'];
-const WORKERS = ['db', 'domain', 'route-store'];
+const WORKERS = ['db', 'dns-plan', 'domain', 'route-store'];
 /** Tests and what only tests run. */
 const TESTS = '\\.test\\.ts$|/tests/|/test-support/|^packages/testing/|^packages/route-store/src/contract\\.ts$';
 
