@@ -107,9 +107,10 @@ module.exports = {
     layer('relay', 'upstream', ['listener', 'proxy', 'router', 'control-plane', 'admin']),
     layer('relay', 'session', ['listener', 'proxy', 'router', 'bridge', 'admin']),
     layer('relay', 'bridge', ['listener', 'proxy', 'router', 'session', 'admin']),
-    layer('workers', 'api', ['repositories', 'objects']),
-    layer('workers', 'services', ['api', 'repositories', 'objects']),
-    layer('workers', 'repositories', ['api']),
+    layer('workers', 'api', ['repositories', 'objects', 'dns-resolver']),
+    layer('workers', 'services', ['api', 'repositories', 'objects', 'dns-resolver']),
+    layer('workers', 'repositories', ['api', 'dns-resolver']),
+    layer('workers', 'dns-resolver', ['api', 'repositories', 'objects']),
     layer('workers', 'lookup', ['api']),
   ],
   options: {

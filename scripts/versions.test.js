@@ -5,11 +5,13 @@ import { test } from 'node:test';
 
 const read = async (path) => readFile(new URL(`../${path}`, import.meta.url), 'utf8');
 
-test('every package, and what a relay says of itself, has the version of package.json', async () => {
+test('every package, and what relays and the control plane say of themselves, has the version of package.json', async () => {
   const { version } = JSON.parse(await read('package.json'));
   const packages = (await readdir(new URL('../packages', import.meta.url))).map((name) => `packages/${name}`);
   for (const folder of ['relay', 'workers', 'bench', ...packages]) {
     assert.equal(JSON.parse(await read(`${folder}/package.json`)).version, version, folder);
   }
-  assert.match(await read('relay/src/version.ts'), new RegExp(`VERSION = '${version.replaceAll('.', '\\.')}'`));
+  for (const file of ['relay/src/version.ts', 'workers/src/version.ts']) {
+    assert.match(await read(file), new RegExp(`VERSION = '${version.replaceAll('.', '\\.')}'`));
+  }
 });

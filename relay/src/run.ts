@@ -138,6 +138,8 @@ function buildRelay(parts: Registered): ServingRelay {
   const spool = new UsageSpool(join(config.stateDir, 'usage'), USAGE_REPORTS_MAX);
   const usage = new UsageReporter({ api, source: admission, spool, clock, log }, answer.incarnation);
   admission.onReportWanted = () => usage.reportSoon();
+  admission.onTrafficTurn = (clientIds, exhausted) => registry.tellTraffic(clientIds, exhausted);
+  admission.isAttached = (clientId) => registry.get(clientId) !== undefined;
   const controlPlane = new ControlPlane(
     { api, registration, sessions: registry, verifier, peers, usage, clock, random, log },
     { answer, ca: apiCa },

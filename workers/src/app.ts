@@ -6,38 +6,65 @@ import { authenticate } from './api/middleware/authenticate.ts';
 import { allowOrigins } from './api/middleware/cors.ts';
 import { allowHosts, limitBody, requireJson } from './api/middleware/guard.ts';
 import { idempotency } from './api/middleware/idempotency.ts';
+import { allowMethods, requireKnownQuery } from './api/middleware/known-routes.ts';
 import { limitAddress, limitPrincipal, type RateLimitOptions, tellRates } from './api/middleware/rate-limit.ts';
 import { logRequests } from './api/middleware/request-log.ts';
-import { completeDocument } from './api/openapi-document.ts';
+import { describeApi } from './api/openapi-document.ts';
 import { toProblemResponse } from './api/problem.ts';
+import { RouteTable } from './api/route-table.ts';
+import { authRoutes } from './api/routes/auth/auth.ts';
+import { auditRoutes } from './api/routes/audit/audit.ts';
 import { clientsRoutes } from './api/routes/clients/clients.ts';
+import { connectionsRoutes } from './api/routes/connections/connections.ts';
 import { domainsRoutes } from './api/routes/domains/domains.ts';
+import { reservedNamesRoutes } from './api/routes/domains/reserved-names.ts';
 import { mappingsRoutes } from './api/routes/mappings/mappings.ts';
+import { namespacesRoutes } from './api/routes/namespaces/namespaces.ts';
 import { nodesRoutes } from './api/routes/nodes/nodes.ts';
 import { routesRoutes } from './api/routes/routes/routes.ts';
 import { healthRoutes } from './api/routes/service/health.ts';
+import { signingKeysRoutes } from './api/routes/signing-keys/signing-keys.ts';
+import { statsRoutes } from './api/routes/stats/stats.ts';
 import { apiKeysRoutes } from './api/routes/users/api-keys.ts';
 import { usersRoutes } from './api/routes/users/users.ts';
 import type { ApiKeyService } from './services/api-key-service.ts';
+import type { AuditService } from './services/audit-service.ts';
 import type { Authenticator } from './services/authenticator.ts';
+import type { ClaimService } from './services/claim-service.ts';
 import type { ClientService } from './services/client-service.ts';
+import type { DomainProofService } from './services/domain-proof-service.ts';
+import type { ConnectionService } from './services/connection-service.ts';
 import type { DomainService } from './services/domain-service.ts';
+import type { LoginService } from './services/login-service.ts';
 import type { MappingService } from './services/mapping-service.ts';
 import type { HealthRepository, IdempotencyRepository, Log } from './services/node-ports.ts';
+import type { NamespaceService } from './services/namespace-service.ts';
 import type { NodeService } from './services/node-service.ts';
 import type { RateLimiter } from './services/rate-limiter.ts';
+import type { ReservedNameService } from './services/reserved-name-service.ts';
 import type { RouteService } from './services/route-service.ts';
+import type { SigningKeyService } from './services/signing-key-service.ts';
+import type { StatsService } from './services/stats-service.ts';
 import type { UserService } from './services/user-service.ts';
 
 export interface AppParts {
   authenticator: Authenticator;
   users: UserService;
   apiKeys: ApiKeyService;
+  logins: LoginService;
+  namespaces: NamespaceService;
+  signingKeys: SigningKeyService;
   clients: ClientService;
+  claims: ClaimService;
   mappings: MappingService;
   domains: DomainService;
+  domainProofs: DomainProofService;
+  reservedNames: ReservedNameService;
   routes: RouteService;
   nodes: NodeService;
+  stats: StatsService;
+  connections: ConnectionService;
+  audit: AuditService;
   idempotencyKeys: IdempotencyRepository;
   health: HealthRepository;
   rateLimiter: RateLimiter;
@@ -58,6 +85,9 @@ export interface AppOptions {
 export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<AppEnv> {
   const { log } = parts;
   const app = createRouter();
+  let table: RouteTable | undefined;
+  const routes = () => (table ??= new RouteTable(app));
+  let described: string | undefined;
   app.onError((error, c) => {
     if (!(error instanceof TunnoxError) || error.status >= 500) {
       log.error({ request_id: c.get('requestId'), err: describe(error) }, 'A request failed');
@@ -68,6 +98,7 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
 
   app.use(logRequests(log), allowHosts(options.apiHosts));
   if (options.corsOrigins.length > 0) app.use('/api/v1/*', allowOrigins(options.corsOrigins));
+  app.use(allowMethods(routes));
   app.route('/', healthRoutes(parts.health));
   for (const { path, router } of parts.mounts) app.route(path, router);
 
@@ -78,41 +109,40 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
     limitAddress(parts.rateLimiter, options.rateLimit),
     limitBody,
     requireJson,
+  );
+  // Whoever logs in has no credential yet.
+  app.use('/api/v1/auth/*', requireKnownQuery(routes));
+  app.route('/api/v1', authRoutes(parts.logins, options.rateLimit) as OpenAPIHono<AppEnv>);
+  app.use(
+    '/api/v1/*',
     authenticate(parts.authenticator),
     limitPrincipal(parts.rateLimiter, options.rateLimit),
+    requireKnownQuery(routes),
     idempotency(parts.idempotencyKeys, log),
   );
   for (const router of [
     usersRoutes(parts.users),
     apiKeysRoutes(parts.apiKeys),
-    clientsRoutes(parts.clients),
+    namespacesRoutes(parts.namespaces),
+    signingKeysRoutes(parts.signingKeys),
+    clientsRoutes(parts.clients, parts.claims),
     mappingsRoutes(parts.mappings),
     // Before the domains: /domains/lookup is no domain's id.
     routesRoutes(parts.routes),
-    domainsRoutes(parts.domains),
+    domainsRoutes(parts.domains, parts.domainProofs),
+    reservedNamesRoutes(parts.reservedNames),
     nodesRoutes(parts.nodes),
+    statsRoutes(parts.stats),
+    connectionsRoutes(parts.connections),
+    auditRoutes(parts.audit),
   ]) {
     app.route('/api/v1', router as OpenAPIHono<AppEnv>);
   }
 
-  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
-    type: 'http',
-    scheme: 'bearer',
-    description: 'The operator key, an API key (`tnx_live_…`), or an access token',
+  app.get('/openapi.json', (c) => {
+    described ??= JSON.stringify(describeApi(app));
+    return c.body(described, 200, { 'content-type': 'application/json', 'cache-control': 'no-cache' });
   });
-  app.get('/openapi.json', (c) =>
-    c.json(
-      completeDocument(
-        app.getOpenAPI31Document({
-          openapi: '3.1.0',
-          info: { title: 'Tunnox', version: '1', description: 'Management API of the Tunnox control plane' },
-          // Wherever the document came from.
-          servers: [{ url: '/' }],
-          security: [{ bearer: [] }],
-        }),
-      ),
-    ),
-  );
   return app;
 }
 

@@ -10,11 +10,15 @@ import { createLookup } from './lookup/lookup.ts';
 import { createPresenceReader } from './lookup/presence-reader.ts';
 import { createAnonymousRepository } from './repositories/anonymous-repository.ts';
 import { createAttachmentRepository } from './repositories/attachment-repository.ts';
+import { createConnectionRepository } from './repositories/connection-repository.ts';
 import { createJoinTokenUses } from './repositories/join-token-uses.ts';
+import { createLoginRepository } from './repositories/login-repository.ts';
 import { createObjectOwners } from './repositories/object-owners.ts';
 import { createOutboxRepository } from './repositories/outbox-repository.ts';
 import type { Postgres } from './repositories/postgres.ts';
 import { createRelayNodeRepository } from './repositories/relay-node-repository.ts';
+import { createRetentionRepository } from './repositories/retention-repository.ts';
+import { createSessionRepository } from './repositories/session-repository.ts';
 import { createSigningKeyRepository } from './repositories/signing-key-repository.ts';
 import { createSweepRepository } from './repositories/sweep-repository.ts';
 import { createUsageRepository } from './repositories/usage-repository.ts';
@@ -23,6 +27,9 @@ import { AttachmentService } from './services/attachment-service.ts';
 import type { Authenticator } from './services/authenticator.ts';
 import { createCipher } from './services/cipher.ts';
 import type { ClientService } from './services/client-service.ts';
+import type { Handovers } from './services/handovers.ts';
+import type { LoginRepository, LoginTokens } from './services/login-ports.ts';
+import { ConnectionService } from './services/connection-service.ts';
 import { createNodeControl } from './services/node-control.ts';
 import type { Log } from './services/node-ports.ts';
 import type {
@@ -34,8 +41,11 @@ import type {
   PresenceReader,
 } from './services/ports.ts';
 import { RelayRegistrationService } from './services/relay-registration-service.ts';
-import { runSweep } from './services/sweep-service.ts';
+import { SigningKeyService } from './services/signing-key-service.ts';
+import { runSweep, type SweepDeps } from './services/sweep-service.ts';
+import { UsageService } from './services/usage-service.ts';
 import { createClientTokens } from './tickets/client-tokens.ts';
+import { createLoginTokens } from './tickets/login-tokens.ts';
 import { createRelayTokens } from './tickets/relay-tokens.ts';
 import { SigningKeys } from './tickets/signing-keys.ts';
 
@@ -51,6 +61,9 @@ export interface LiveDeps {
 /** The live half of the control plane: what the management API asks of it, and its own routes. */
 export interface LiveParts {
   accessTokens: AccessTokenVerifier;
+  logins: LoginRepository;
+  loginTokens: LoginTokens;
+  signingKeys: SigningKeyService;
   delivery: ChangeDelivery;
   presences: PresenceReader;
   control: NodeControl;
@@ -59,11 +72,12 @@ export interface LiveParts {
   /** `/agent/v1` */
   agentRoutes(services: {
     clients: ClientService;
+    handovers: Handovers;
     authenticator: Authenticator;
     requestId: (c: Context) => string;
   }): Hono;
   /** What the cron trigger runs. */
-  sweep(): Promise<void>;
+  sweep(services: Pick<SweepDeps, 'proofs'>): Promise<void>;
 }
 
 const EXISTENCE = { entriesMax: 20_000, negativeMs: 1000 };
@@ -73,10 +87,15 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
   const later = (work: Promise<unknown>): void => {
     waitUntil(work.catch((error: unknown) => log.warn({ err: String(error) }, 'Work after an answer failed')));
   };
-  const { routes, presences: owners, nodes, registry } = createObjectOwners(env);
+  const { routes, presences: owners, nodes, registry, ledgers } = createObjectOwners(env);
   const store = settings.redis === null ? null : openUpstashRouteStore(settings.redis);
   const repository = createSigningKeyRepository(postgres);
-  const keys = new SigningKeys({ repository, cipher: createCipher(settings.encryptionKey, 'signing-key'), now });
+  const keys = new SigningKeys(
+    { repository, cipher: createCipher(settings.encryptionKey, 'signing-key'), now },
+    { sessionAlgorithm: settings.sessionAlgorithm },
+  );
+  const signingKeys = new SigningKeyService({ repository, keys, registry, now, log });
+  const logins = createLoginRepository(postgres);
   const clientTokens = createClientTokens(keys, now);
   const nodeRows = createRelayNodeRepository(postgres);
   const presences = createPresenceReader(owners, nodes);
@@ -91,18 +110,21 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
     { leaseMs: settings.relayLeaseMs, baseDomains: settings.baseDomains },
   );
   const clients = createAttachmentRepository(postgres);
-  const usage = createUsageRepository(postgres);
   return {
     accessTokens: clientTokens,
+    logins,
+    loginTokens: createLoginTokens(keys, now),
+    signingKeys,
     delivery,
     presences,
-    control: createNodeControl(nodes, presences),
+    control: createNodeControl(nodes, presences, registry),
     relayRoutes: relayRoutes({
       registration,
-      attachments: new AttachmentService({ policies, presences: owners, nodes, clients, later }),
+      attachments: new AttachmentService({ policies, presences: owners, nodes, clients, ledgers, later }),
       lookup,
       sessions: nodes,
-      reportUsage: (relay, report) => usage.add(relay.nodeId, report),
+      usage: new UsageService({ usage: createUsageRepository(postgres, now), ledgers, later, now }),
+      connections: new ConnectionService({ connections: createConnectionRepository(postgres) }),
       keys,
     }),
     agentRoutes(services) {
@@ -114,15 +136,27 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
           anonymous: createAnonymousRepository(postgres),
           nodes: nodeRows,
           tokens: clientTokens,
+          handovers: services.handovers,
         },
         { baseDomain: baseDomains[0], publicHttpUrl, publicHttpsUrl },
       );
       const { authenticator, requestId } = services;
       return agentRoutes({ sessions, authenticator, requestId }, { addressHeader: clientAddressHeader });
     },
-    sweep: () =>
+    sweep: ({ proofs }) =>
       runSweep(
-        { delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, log },
+        {
+          ...{ delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, proofs, log },
+          ...{ logins, signingKeys, now },
+          sessions: {
+            sessions: createSessionRepository(postgres),
+            attachments: clients,
+            nodes,
+            presences: owners,
+            now,
+          },
+          retention: createRetentionRepository(postgres),
+        },
         { leaseMs: settings.relayLeaseMs },
       ),
   };

@@ -2,19 +2,22 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import { openDatabase } from '@tunnox/db/client';
 import type { AppEnv } from './api/context.ts';
 import { createApp } from './app.ts';
+import { composeDomains } from './compose-domains.ts';
+import { composeInsight } from './compose-insight.ts';
 import { composeLive } from './compose-live.ts';
 import { type Env, parseSettings } from './env.ts';
 import { createLog } from './log.ts';
 import { createApiKeyRepository } from './repositories/api-key-repository.ts';
 import { createBindingRepository } from './repositories/binding-repository.ts';
+import { createClaimRepository } from './repositories/claim-repository.ts';
 import { createClientRepository } from './repositories/client-repository.ts';
-import { createDomainRepository } from './repositories/domain-repository.ts';
 import { createHealthRepository } from './repositories/health-repository.ts';
 import { createIdempotencyRepository } from './repositories/idempotency-repository.ts';
 import { createJoinTokenRepository } from './repositories/join-token-repository.ts';
 import { createMappingRepository } from './repositories/mapping-repository.ts';
 import { createRateLimiter } from './repositories/object-rate-limiter.ts';
 import { rateLimiterStub } from './repositories/object-stubs.ts';
+import { createNamespaceRepository } from './repositories/namespace-repository.ts';
 import { createNodeRepository } from './repositories/node-repository.ts';
 import { createPolicyRepository } from './repositories/policy-repository.ts';
 import { createPostgres } from './repositories/postgres.ts';
@@ -24,10 +27,12 @@ import { ApiKeyService } from './services/api-key-service.ts';
 import { Authenticator } from './services/authenticator.ts';
 import { ChangeTeller } from './services/change-teller.ts';
 import { createCipher } from './services/cipher.ts';
+import { ClaimService } from './services/claim-service.ts';
 import { ClientService } from './services/client-service.ts';
-import { DomainNames } from './services/domain-names.ts';
-import { DomainService } from './services/domain-service.ts';
+import { Handovers } from './services/handovers.ts';
+import { LoginService } from './services/login-service.ts';
 import { MappingService } from './services/mapping-service.ts';
+import { NamespaceService } from './services/namespace-service.ts';
 import { NodeService } from './services/node-service.ts';
 import { RouteService } from './services/route-service.ts';
 import { UserService } from './services/user-service.ts';
@@ -42,7 +47,7 @@ export interface ControlPlane {
 export function compose(env: Env): ControlPlane {
   const settings = parseSettings(env);
   const log = createLog((level, line) => console[level](line));
-  const { databaseUrl, neonFetchEndpoint, encryptionKey, operatorKey, baseDomains, apiHosts } = settings;
+  const { databaseUrl, neonFetchEndpoint, encryptionKey, operatorKey, apiHosts } = settings;
   const database = openDatabase({ url: databaseUrl, fetchEndpoint: neonFetchEndpoint });
   const postgres = createPostgres(database);
   const urls = { http: settings.publicHttpUrl, https: settings.publicHttpsUrl };
@@ -57,28 +62,40 @@ export function compose(env: Env): ControlPlane {
   const userRepository = createUserRepository(postgres);
   const apiKeyRepository = createApiKeyRepository(postgres);
   const clientRepository = createClientRepository(postgres);
-  const domainRepository = createDomainRepository(postgres);
   const clients = new ClientService({ clients: clientRepository, presences, teller });
+  const claimRepository = createClaimRepository(postgres);
+  const handovers = new Handovers({
+    repository: claimRepository,
+    cipher: createCipher(encryptionKey, 'client-handover'),
+  });
+  const rateLimiter = createRateLimiter({ shard: (index) => rateLimiterStub(env, index), log, now: Date.now });
+  const domainParts = composeDomains({
+    ...{ settings, postgres, clients: clientRepository, presences, teller, rateLimiter, urls, log },
+  });
   const authenticator = new Authenticator(
-    { apiKeys: apiKeyRepository, users: userRepository, policies, accessTokens: live.accessTokens },
+    {
+      ...{ apiKeys: apiKeyRepository, logins: live.logins, policies },
+      ...{ accessTokens: live.accessTokens, loginTokens: live.loginTokens },
+    },
     { operatorKey },
   );
   const app = createApp(
     {
       authenticator,
-      users: new UserService({ users: userRepository, presences, teller }),
+      users: new UserService({ users: userRepository, rateLimiter, presences, teller }),
       apiKeys: new ApiKeyService({ apiKeys: apiKeyRepository }),
+      logins: new LoginService({ logins: live.logins, tokens: live.loginTokens, rateLimiter, now: Date.now }),
+      namespaces: new NamespaceService({ namespaces: createNamespaceRepository(postgres) }),
+      signingKeys: live.signingKeys,
       clients,
+      claims: new ClaimService({ claims: claimRepository, handovers, policies, rateLimiter, teller }),
       mappings: new MappingService({
         mappings: createMappingRepository(postgres),
         ...{ clients: clientRepository, presences, teller, secrets },
       }),
-      domains: new DomainService({
-        domains: domainRepository,
-        names: new DomainNames({ domains: domainRepository }, { baseDomains }),
-        ...{ clients: clientRepository, presences, teller, urls },
-      }),
+      ...domainParts,
       routes: new RouteService({ routes: createRouteRepository(postgres), presences }),
+      ...composeInsight({ postgres, presences }),
       nodes: new NodeService({
         nodes: createNodeRepository(postgres),
         joinTokens: createJoinTokenRepository(postgres),
@@ -86,13 +103,13 @@ export function compose(env: Env): ControlPlane {
       }),
       idempotencyKeys: createIdempotencyRepository(postgres, createCipher(encryptionKey, 'stored-answer')),
       health: createHealthRepository(postgres),
-      rateLimiter: createRateLimiter({ shard: (index) => rateLimiterStub(env, index), log, now: Date.now }),
+      rateLimiter,
       log,
       mounts: [
         { path: '/relay/v1', router: live.relayRoutes },
         {
           path: '/agent/v1',
-          router: live.agentRoutes({ clients, authenticator, requestId: (c) => c.get('requestId') }),
+          router: live.agentRoutes({ clients, handovers, authenticator, requestId: (c) => c.get('requestId') }),
         },
       ],
     },
@@ -102,5 +119,5 @@ export function compose(env: Env): ControlPlane {
       corsOrigins: settings.corsOrigins,
     },
   );
-  return { app, sweep: () => live.sweep() };
+  return { app, sweep: () => live.sweep({ proofs: domainParts.domainProofs }) };
 }

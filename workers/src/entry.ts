@@ -6,6 +6,7 @@ export { DomainRoute } from './objects/domain-route.ts';
 export { NodeDirectory } from './objects/node-directory.ts';
 export { RateLimiter } from './objects/rate-limiter.ts';
 export { RelayNode } from './objects/relay-node.ts';
+export { UsageLedger } from './objects/usage-ledger.ts';
 
 let made: ControlPlane | undefined;
 

@@ -34,6 +34,13 @@ test('parseSettings() reads the rate limit and the origins, which have defaults'
   assert.deepEqual(settings.corsOrigins, ['https://a.example', 'http://b:1']);
 });
 
+test('parseSettings() takes a resolver over HTTPS, and without the S on the same machine', () => {
+  assert.equal(parse({}).dnsResolverUrl, 'https://cloudflare-dns.com/dns-query');
+  for (const url of ['https://dns.example/dns-query', 'http://127.0.0.1:8053/dns-query', 'http://[::1]/q']) {
+    assert.equal(parse({ DNS_RESOLVER_URL: url }).dnsResolverUrl, url);
+  }
+});
+
 test('parseSettings() wants both Redis settings or none', () => {
   const redis = { UPSTASH_REDIS_REST_URL: 'https://redis.example', UPSTASH_REDIS_REST_TOKEN: 'token' };
   assert.deepEqual(parse(redis).redis, { url: 'https://redis.example', token: 'token' });
@@ -52,6 +59,8 @@ test('parseSettings() names the setting that is wrong, and no value', () => {
     ['RATE_LIMIT_BURST', '1.5'],
     ['CORS_ORIGINS', 'https://secret-value/path'],
     ['CORS_ORIGINS', 'secret-value'],
+    ['DNS_RESOLVER_URL', 'http://secret-value/dns-query'],
+    ['DNS_RESOLVER_URL', 'ftp://127.0.0.1/secret-value'],
     ['PUBLIC_HTTP_URL', 'http://secret-value'],
     ['API_HOSTS', ''],
     ['NEON_FETCH_ENDPOINT', 'secret-value'],

@@ -4,6 +4,7 @@ import type { DomainRoute } from './objects/domain-route.ts';
 import type { NodeDirectory } from './objects/node-directory.ts';
 import type { RateLimiter } from './objects/rate-limiter.ts';
 import type { RelayNode } from './objects/relay-node.ts';
+import type { UsageLedger } from './objects/usage-ledger.ts';
 
 /** Bindings of the Worker as wrangler.toml (or Miniflare) gives them. */
 export interface Env {
@@ -27,12 +28,16 @@ export interface Env {
    * `cf-connecting-ip`.
    */
   CLIENT_ADDRESS_HEADER?: string;
+  /** DNS over HTTPS, for the proofs of custom domains; absent: `https://cloudflare-dns.com/dns-query`. */
+  DNS_RESOLVER_URL?: string;
   /** Lease of a relay in milliseconds; absent: 30 000. */
   RELAY_LEASE_MS?: string;
   /** Requests a second below /api/v1 of one address, and of one principal; absent: 100. */
   RATE_LIMIT_PER_S?: string;
   /** How many of them may come at once; absent: 200. */
   RATE_LIMIT_BURST?: string;
+  /** Algorithm of the tokens of people who log in: `ES256`, `RS256` or `HS256`; absent: `ES256`. */
+  SESSION_ALGORITHM?: string;
   /** Origins of pages that may call the API, comma separated, or `*`; absent: none. */
   CORS_ORIGINS?: string;
   DOMAIN_ROUTE: DurableObjectNamespace<DomainRoute>;
@@ -40,6 +45,7 @@ export interface Env {
   RELAY_NODE: DurableObjectNamespace<RelayNode>;
   NODE_DIRECTORY: DurableObjectNamespace<NodeDirectory>;
   RATE_LIMITER: DurableObjectNamespace<RateLimiter>;
+  USAGE_LEDGER: DurableObjectNamespace<UsageLedger>;
 }
 
 const commaList = z
@@ -64,6 +70,13 @@ const urlTemplate = z
     message: 'must be a URL with {host} in it',
   });
 
+/** Who can change an answer on its way can take a domain; on the same machine there is no way. */
+const resolverUrlSchema = z
+  .url()
+  .refine((text) => /^https:|^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])[:/]/.test(text), {
+    message: 'must begin with https://, or with http:// on this machine',
+  });
+
 const settingsSchema = z.object({
   DATABASE_URL: z.string().regex(/^postgres(?:ql)?:\/\//),
   NEON_FETCH_ENDPOINT: z.url().optional(),
@@ -85,9 +98,11 @@ const settingsSchema = z.object({
     .string()
     .regex(/^[a-z0-9-]{1,64}$/i)
     .default('cf-connecting-ip'),
+  DNS_RESOLVER_URL: resolverUrlSchema.default('https://cloudflare-dns.com/dns-query'),
   RELAY_LEASE_MS: z.coerce.number().int().min(500).max(600_000).default(30_000),
   RATE_LIMIT_PER_S: z.coerce.number().min(0.001).max(1_000_000).default(100),
   RATE_LIMIT_BURST: z.coerce.number().int().min(1).max(1_000_000).default(200),
+  SESSION_ALGORITHM: z.enum(['ES256', 'RS256', 'HS256']).default('ES256'),
   CORS_ORIGINS: commaList.pipe(z.array(originSchema)).optional(),
 });
 
@@ -104,8 +119,10 @@ export interface Settings {
   publicHttpsUrl: string;
   apiHosts: string[];
   clientAddressHeader: string;
+  dnsResolverUrl: string;
   relayLeaseMs: number;
   rateLimit: { perS: number; burst: number };
+  sessionAlgorithm: 'ES256' | 'RS256' | 'HS256';
   corsOrigins: string[];
 }
 
@@ -136,8 +153,10 @@ export function parseSettings(env: Env): Settings {
     publicHttpsUrl: s.PUBLIC_HTTPS_URL,
     apiHosts: s.API_HOSTS,
     clientAddressHeader: s.CLIENT_ADDRESS_HEADER,
+    dnsResolverUrl: s.DNS_RESOLVER_URL,
     relayLeaseMs: s.RELAY_LEASE_MS,
     rateLimit: { perS: s.RATE_LIMIT_PER_S, burst: s.RATE_LIMIT_BURST },
+    sessionAlgorithm: s.SESSION_ALGORITHM,
     corsOrigins: s.CORS_ORIGINS ?? [],
   };
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Answer, BASE_DOMAIN, TestStack } from './test-stack.ts';
+import { type Answer, BASE_DOMAIN, type Body, TestStack } from './test-stack.ts';
 
 let stack: TestStack;
 before(async () => {
-  stack = await TestStack.start();
+  stack = await TestStack.start({ BASE_DOMAINS: `${BASE_DOMAIN},second.example,eu.${BASE_DOMAIN}` });
 });
 after(() => stack.stop());
 
@@ -203,25 +203,194 @@ test('PUT /domains/{id} changes what it names, raises the versions and tells eve
   );
 });
 
-test('a name that is given up is free, and has a higher version when it is taken anew', async () => {
+test('a name that is given up waits a week for others, and has a higher version when it is taken anew', async () => {
   const [first, second] = [await newTenant('giver'), await newTenant('taker')];
-  const made = await first.create({ subdomain: 'handed-on' });
-  assert.equal((await stack.call('DELETE', `/domains/${made.body['domain_id']}`, { token: first.token })).status, 204);
-  const taken = await second.create({ subdomain: 'handed-on' });
-  assert.equal(taken.status, 201);
+  const fullDomain = `handed-on.${BASE_DOMAIN}`;
+  const giveUp = async (domain: Answer, token: string): Promise<void> => {
+    const answer = await stack.call('DELETE', `/domains/${domain.body['domain_id']}`, { token });
+    assert.equal(answer.status, 204);
+  };
+  const available = async (token: string): Promise<Body> =>
+    (await stack.call('GET', '/domains/availability?name=handed-on', { token })).body;
+
+  await giveUp(await first.create({ subdomain: 'handed-on' }), first.token);
+  const refused = await second.create({ subdomain: 'handed-on' });
+  assert.deepEqual(
+    [refused.status, refused.body['code'], refused.body['reason']],
+    [409, 'subdomain_taken', 'quarantine'],
+  );
+  const days = (Date.parse(refused.body['until']) - Date.now()) / 86_400_000;
+  assert.ok(days > 6.9 && days < 7.1, `it ends in ${days} days`);
+  const seen = await available(second.token);
+  assert.deepEqual([seen['available'], seen['reason']], [false, 'quarantine']);
+  assert.match(seen['detail'], /until 20/);
+  // The same label under another base domain is another name.
+  assert.equal((await second.create({ subdomain: 'handed-on', base_domain: 'second.example' })).status, 201);
+
+  assert.equal((await available(first.token))['available'], true);
+  const again = await first.create({ subdomain: 'handed-on' });
+  assert.equal(again.status, 201);
+  const left = await stack.database.query('select from reserved_names where name = $1', [fullDomain]);
+  assert.equal(left.rowCount, 0, 'who took the name again has it as before');
+  await giveUp(again, first.token);
+
+  await stack.database.query('update reserved_names set until = now() where name = $1', [fullDomain]);
+  assert.equal((await available(second.token))['available'], true);
+  assert.equal((await second.create({ subdomain: 'handed-on' })).status, 201);
   const { rows } = await stack.database.query(
     'select binding_id, version::int, deleted from outbox where endpoint = $1 order by id',
-    [`handed-on.${BASE_DOMAIN}`],
+    [fullDomain],
   );
   assert.deepEqual(
     rows.map((row) => row.deleted),
-    [false, true, false],
+    [false, true, false, true, false],
   );
   assert.deepEqual(
     rows.map((row) => row.version),
     rows.map((row) => row.version).sort((a, b) => a - b),
   );
-  assert.equal(new Set(rows.map((row) => row.version)).size, 3);
+  assert.equal(new Set(rows.map((row) => row.version)).size, 5);
+});
+
+test('a name that goes with its client, its user or its time waits as well', async () => {
+  const other = await newTenant('name-waiter');
+  const [byClient, byUser] = [await newTenant('client-ender'), await newTenant('user-ender')];
+  await byClient.create({ subdomain: 'went-with-client' });
+  await byUser.create({ subdomain: 'went-with-user' });
+  // Other people's claims are nobody's to keep: they were never proved.
+  await byClient.create({ domain: 'bystander.customer.example' });
+  assert.equal((await stack.call('DELETE', `/clients/${byClient.clientId}`, { token: byClient.token })).status, 204);
+  assert.equal((await stack.asOperator('DELETE', `/users/${byUser.userId}`)).status, 204);
+  const anonymous = await stack.newAnonymous();
+  const made = await stack.call('POST', '/domains', { token: anonymous.token, body: { target_port: 3000 } });
+  await stack.database.query('update clients set expires_at = now() where client_id = $1', [anonymous.clientId]);
+  const timed = await other.create({ subdomain: 'went-with-time' });
+  await stack.database.query(`update http_domain_mappings set expires_at = now() where id = $1`, [
+    timed.body['domain_id'],
+  ]);
+  await stack.sweep();
+
+  const label: string = made.body['full_domain'].split('.')[0];
+  for (const subdomain of ['went-with-client', 'went-with-user', label]) {
+    const { status, body } = await other.create({ subdomain });
+    assert.deepEqual([status, body['reason']], [409, 'quarantine'], subdomain);
+  }
+  const { rows } = await stack.database.query(
+    `select name, user_id::int from reserved_names where name like 'went-with-%' or name in ($1, 'bystander.customer.example')`,
+    [made.body['full_domain']],
+  );
+  const owner = new Map(rows.map((row) => [row.name, row.user_id]));
+  assert.deepEqual(
+    owner,
+    new Map<string, number | null>([
+      [`went-with-client.${BASE_DOMAIN}`, byClient.userId],
+      [`went-with-user.${BASE_DOMAIN}`, byUser.userId],
+      [`went-with-time.${BASE_DOMAIN}`, other.userId],
+      [made.body['full_domain'], null],
+    ]),
+  );
+  // Its owner makes a new client, and has its name again.
+  const client_id = await stack.newClient(byClient.token);
+  const again = { client_id, subdomain: 'went-with-client', target_port: 1 };
+  assert.equal((await stack.call('POST', '/domains', { token: byClient.token, body: again })).status, 201);
+  assert.equal((await other.create({ subdomain: 'went-with-time' })).status, 201);
+});
+
+test('a name that is given up at this moment cannot be snatched', async () => {
+  const [giver, snatcher] = [await newTenant('surprised'), await newTenant('snatcher')];
+  for (let round = 0; round < 5; round += 1) {
+    const made = await giver.create({ subdomain: `snatched-${round}` });
+    const [gone, ...tries] = await Promise.all([
+      stack.call('DELETE', `/domains/${made.body['domain_id']}`, { token: giver.token }),
+      ...Array.from({ length: 8 }, () => snatcher.create({ subdomain: `snatched-${round}` })),
+    ]);
+    assert.equal(gone.status, 204);
+    for (const { status, body } of tries) assert.deepEqual([status, body['code']], [409, 'subdomain_taken']);
+  }
+});
+
+test('the sweep forgets quarantines that are over', async () => {
+  await stack.database.query(
+    `insert into reserved_names (name, reason, until) select 'over-' || n || '.${BASE_DOMAIN}', 'quarantine', now() - interval '1 s'
+     from generate_series(1, 300) n`,
+  );
+  await stack.sweep();
+  const { rows } = await stack.database.query(
+    `select count(*)::int as left from reserved_names where name like 'over-%'`,
+  );
+  assert.deepEqual(rows, [{ left: 0 }]);
+});
+
+test('operators keep names back, for ever, for a time or for one user', async () => {
+  const [mine, theirs] = [await newTenant('brand-owner'), await newTenant('brand-thief')];
+  const put = (name: string, body: object) => stack.asOperator('PUT', `/reserved-names/${name}`, body);
+  const reserved = await put('Brand', { reason: 'a trade mark', user_id: mine.userId });
+  assert.deepEqual(
+    [reserved.status, reserved.body],
+    [200, { name: 'brand', reason: 'a trade mark', user_id: mine.userId, until: null }],
+  );
+  await put(`whole.${BASE_DOMAIN}`, { reason: 'for later', until: new Date(Date.now() + 60_000).toISOString() });
+  await put('caf\u00e9', { reason: 'x' });
+  assert.equal((await theirs.create({ subdomain: 'brand' })).body['reason'], 'reserved');
+  assert.equal((await theirs.create({ subdomain: 'brand', base_domain: 'second.example' })).body['reason'], 'reserved');
+  assert.equal((await theirs.create({ subdomain: 'whole' })).body['reason'], 'reserved');
+  assert.equal((await theirs.create({ subdomain: 'caf\u00e9' })).body['reason'], 'reserved');
+  assert.equal((await theirs.create({ subdomain: 'whole', base_domain: 'second.example' })).status, 201);
+  const brand = await mine.create({ subdomain: 'brand' });
+  assert.equal(brand.status, 201);
+  // A name that operators keep stays theirs when it is given up.
+  await stack.call('DELETE', `/domains/${brand.body['domain_id']}`, { token: mine.token });
+  assert.equal((await theirs.create({ subdomain: 'brand' })).body['reason'], 'reserved');
+
+  const names: string[] = [];
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page: Answer = await stack.asOperator('GET', `/reserved-names?limit=2${cursor && `&cursor=${cursor}`}`);
+    names.push(...page.body['reserved_names'].map((one: { name: string }) => one.name));
+    cursor = page.body['next_cursor'] as string | null;
+  }
+  assert.deepEqual(names, [...names].sort());
+  for (const name of ['brand', `whole.${BASE_DOMAIN}`, 'xn--caf-dma']) assert.ok(names.includes(name), name);
+
+  assert.equal((await stack.asOperator('DELETE', '/reserved-names/brand')).status, 204);
+  assert.equal((await stack.asOperator('DELETE', '/reserved-names/brand')).status, 404);
+  const lifted = `brand.${BASE_DOMAIN}`;
+  assert.equal((await theirs.create({ subdomain: 'brand' })).body['reason'], 'quarantine');
+  assert.equal((await stack.asOperator('DELETE', `/reserved-names/${lifted}`)).status, 204);
+  assert.equal((await theirs.create({ subdomain: 'brand' })).status, 201);
+
+  for (const [name, body] of [
+    ['a b', { reason: 'x' }],
+    ['ok', { reason: '' }],
+    ['ok', { reason: 'quarantine' }],
+    ['ok', { reason: 'x', user_id: 1 }],
+    ['ok', { reason: 'x', until: 'tomorrow' }],
+  ] as const) {
+    assert.equal((await put(name, body)).status, 422, name);
+  }
+  for (const [method, path, body] of [
+    ['GET', '/reserved-names'],
+    ['PUT', '/reserved-names/mine', { reason: 'x' }],
+    ['DELETE', '/reserved-names/mine'],
+  ] as const) {
+    assert.equal((await stack.call(method, path, { token: theirs.token, body })).status, 403, method);
+  }
+  const { rows } = await stack.database.query(
+    `select action, count(*)::int from audit_log where object_type = 'reserved_name' group by action order by action`,
+  );
+  assert.deepEqual(rows, [
+    { action: 'reserved_name.delete', count: 2 },
+    { action: 'reserved_name.put', count: 3 },
+  ]);
+});
+
+test('a base domain under another is no name to be had there', async () => {
+  const { create } = await newTenant('sub-baser');
+  assert.equal((await create({ subdomain: 'eu' })).body['reason'], 'reserved');
+  const under = await create({ subdomain: 'nested', base_domain: `eu.${BASE_DOMAIN}` });
+  assert.equal(under.body['full_domain'], `nested.eu.${BASE_DOMAIN}`);
+  const { token } = await newTenant('sub-base-asker');
+  const ask = `/domains/availability?name=nested.eu.${BASE_DOMAIN}`;
+  assert.equal((await stack.call('GET', ask, { token })).body['reason'], 'taken');
 });
 
 test('custom domains wait for their proof, of several tenants side by side', async () => {

@@ -310,6 +310,7 @@ describe('live state', () => {
       for (const answer of answers) {
         assert.deepEqual(await answer.json(), {
           allowances: [{ user_id: other.userId, traffic_remaining_bytes: 2 ** 30 - 200 }],
+          client_allowances: [],
         });
       }
       const [usage] = await live.sql(
@@ -336,6 +337,7 @@ describe('live state', () => {
       const answer = await two.call('/usage', { body: report });
       assert.deepEqual(await answer.json(), {
         allowances: [{ user_id: other.userId, traffic_remaining_bytes: 2 ** 30 - 2 }],
+        client_allowances: [],
       });
     });
 
@@ -361,7 +363,7 @@ describe('live state', () => {
       const response = await one.call('/usage', {
         body: { incarnation: one.registration.incarnation, sequence: 2, entries },
       });
-      assert.deepEqual(await response.json(), { allowances: [] });
+      assert.deepEqual(await response.json(), { allowances: [], client_allowances: [] });
       const empty = { incarnation: one.registration.incarnation, sequence: 3, entries: [] };
       assert.equal((await one.call('/usage', { body: empty })).status, 200);
     });

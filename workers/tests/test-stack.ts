@@ -55,7 +55,9 @@ export class TestStack {
 
   /** @param vars Settings of the Worker beside the usual ones, or in their place. */
   static async start(vars: Record<string, string> = {}): Promise<TestStack> {
-    const [bundle, postgres] = await Promise.all([bundleWorker(new URL('../../', import.meta.url)), startDatabase()]);
+    // First: a Worker that cannot be built must not leave a database running.
+    const bundle = await bundleWorker(new URL('../../', import.meta.url));
+    const postgres = await startDatabase();
     await migrate({ url: postgres.url });
     const gateway = new NeonGateway(
       { log: { warn: () => {} } },
@@ -78,6 +80,8 @@ export class TestStack {
         // Tests come at once, and are no attack.
         RATE_LIMIT_PER_S: '100000',
         RATE_LIMIT_BURST: '100000',
+        // Nobody answers there: tests that need a resolver have one of their own.
+        DNS_RESOLVER_URL: 'http://127.0.0.1:1/dns-query',
         ...vars,
       },
       port,
@@ -96,6 +100,11 @@ export class TestStack {
     await this.#gateway.stop();
     await this.database.end();
     await this.#postgres.stop();
+  }
+
+  /** Runs what the cron trigger runs. */
+  async sweep(): Promise<void> {
+    await this.#worker.runScheduled('* * * * *');
   }
 
   /** Stops what is between the Worker and Postgres. */

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -11,40 +10,9 @@ import type { Client } from 'pg';
 import { FakeRelay } from './fake-relay.ts';
 import { type Fixture, readFixture, readPreviousWorker } from './previous-version/fixture.ts';
 import { mainCalls } from './previous-version/main-calls.ts';
-import { MIGRATIONS, PreviousDatabases } from './previous-version/previous-databases.ts';
-import { listColumns, listTables, readEverything, readRows, type Row } from './previous-version/table-dump.ts';
+import { PreviousDatabases } from './previous-version/previous-databases.ts';
 import { WorkerOnDatabase } from './previous-version/worker-on-database.ts';
 import type { Body } from './test-stack.ts';
-
-/**
- * Columns that the migrations since the previous version add to its tables, with what they hold in its rows; `now` is the
- * time of the migration.
- */
-const NEW_COLUMNS: Record<string, Row> = {
-  clients: {
-    namespace_id: null,
-    config_problems: '[]',
-    online_seconds: '0',
-    total_bytes_in: '0',
-    total_bytes_out: '0',
-    total_connections: '0',
-    suspended_at: null,
-    suspended_reason: null,
-    handover_encrypted: null,
-    row_version: '1',
-  },
-  http_domain_mappings: {
-    namespace_id: null,
-    verified_at: null,
-    proof_checked_at: null,
-    proof_missing_since: null,
-    proof_due_at: 'now',
-    ends_with_client: 'false',
-  },
-  port_mappings: { namespace_id: null, expires_at: null, ends_with_client: 'false' },
-  signing_keys: { algorithm: 'ES256' },
-  users: { row_version: '1' },
-};
 
 let fixture: Fixture;
 let databases: PreviousDatabases;
@@ -54,126 +22,14 @@ before(async () => {
 });
 after(() => databases?.stop());
 
-describe('the schema', () => {
-  test('was only added to: released migrations are as they were', async () => {
-    for (const { tag, hash } of fixture.migrations) {
-      const text = await readFile(new URL(`${tag}.sql`, MIGRATIONS), 'utf8');
-      assert.equal(createHash('sha256').update(text).digest('hex'), hash, `${tag}.sql was changed`);
-    }
-  });
-
-  test('migrate() keeps every row of every table as it was, and gives new columns their defaults', async () => {
-    const database = await databases.open('kept');
-    try {
-      const tables = await listTables(database);
-      const columns = new Map<string, string[]>();
-      const rows = new Map<string, Row[]>();
-      for (const table of tables) {
-        columns.set(table, await listColumns(database, table));
-        rows.set(table, await readRows(database, table));
-        assert.notEqual(rows.get(table)?.length, 0, `the fixture has rows in ${table}`);
-      }
-      const sequences = await readSequences(database);
-      const startedAt = new Date();
-      await migrate({ url: databases.urlOf('kept') });
-      for (const table of tables) {
-        assert.deepEqual(await readRows(database, table, columns.get(table)), rows.get(table), table);
-      }
-      assert.deepEqual({ ...(await readSequences(database)), ...sequences }, await readSequences(database));
-
-      const added: Record<string, Row> = {};
-      for (const table of await listTables(database)) {
-        const old = columns.get(table);
-        const held = await readRows(database, table);
-        if (old === undefined) {
-          assert.deepEqual(held, [], `${table} is new and empty`);
-          continue;
-        }
-        for (const column of (await listColumns(database, table)).filter((name) => !old.includes(name))) {
-          const values = [...new Set(held.map((row) => nowOr(row[column] ?? null, startedAt)))];
-          assert.equal(values.length, 1, `${table}.${column} is the same in every old row`);
-          added[table] = { ...added[table], [column]: values[0] ?? null };
-        }
-      }
-      assert.deepEqual(added, NEW_COLUMNS);
-    } finally {
-      await database.end();
-    }
-  });
-
-  test('migrate() changes nothing the second time', async () => {
-    const database = await databases.open('twice');
-    try {
-      await migrate({ url: databases.urlOf('twice') });
-      const once = await readEverything(database);
-      await migrate({ url: databases.urlOf('twice') });
-      assert.deepEqual(await readEverything(database), once);
-    } finally {
-      await database.end();
-    }
-  });
-
-  test('migrate() of several at once on the previous data is as one', async () => {
-    const database = await databases.open('several');
-    try {
-      const counts = await countRows(database);
-      await Promise.all(Array.from({ length: 4 }, () => migrate({ url: databases.urlOf('several') })));
-      const after = await countRows(database);
-      assert.deepEqual({ ...after, ...counts }, after);
-      const { rows } = await database.query('select hash from drizzle.__drizzle_migrations');
-      assert.equal(new Set(rows.map((row: { hash: string }) => row.hash)).size, rows.length);
-    } finally {
-      await database.end();
-    }
-  });
-
-  test('the way down that is documented leads back to the old schema, and up again', async () => {
-    const database = await databases.open('down');
-    try {
-      const { tables, ...before } = await readEverything(database);
-      await migrate({ url: databases.urlOf('down') });
-      const { constraints, indexes } = await readEverything(database);
-      // What the old schema cannot hold.
-      await database.query(
-        `insert into api_keys (user_id, name, prefix, hash, scopes) values ($1, 'area', 'tnx', 'h', '{clients:read}')`,
-        [fixture.facts.users.ada],
-      );
-      await database.query(
-        `insert into signing_keys (kid, purpose, algorithm, private_key_encrypted) values ('k', 'session', 'HS256', 'x')`,
-      );
-      for (const file of await readdir(new URL('down/', MIGRATIONS))) {
-        await database.query(await readFile(new URL(`down/${file}`, MIGRATIONS), 'utf8'));
-      }
-      const { tables: left, ...after } = await readEverything(database);
-      assert.deepEqual(after, { ...before, sequences: after.sequences });
-      assert.deepEqual(left, tables);
-      await migrate({ url: databases.urlOf('down') });
-      const again = await readEverything(database);
-      assert.deepEqual([again.constraints, again.indexes], [constraints, indexes]);
-    } finally {
-      await database.end();
-    }
-  });
-
-  test('migrate() that fails half-way leaves the database as it was', async () => {
-    const database = await databases.open('fails');
-    try {
-      // In the way of the last thing that the newest migrations do with old tables.
-      await database.query('create table connection_log (id int)');
-      const before = await readEverything(database);
-      await assert.rejects(migrate({ url: databases.urlOf('fails') }));
-      assert.deepEqual(await readEverything(database), before);
-    } finally {
-      await database.end();
-    }
-  });
-});
-
 describe('the Workers on one database and one set of Durable Objects', () => {
   let database: Client;
   let storageDir: string;
   /** What the previous Worker gave out on the new schema. */
   let given: { session: Body; relayToken: string; privateJwk: object; name: string };
+
+  /** What the new Worker made that the previous one does not know. */
+  let made: { areaKey: string; accessToken: string; sharedDomain: string };
 
   const start = (bundle: Parameters<typeof WorkerOnDatabase.start>[0]['bundle']) =>
     WorkerOnDatabase.start({ bundle, databaseUrl: databases.urlOf('workers'), storageDir, ...fixture });
@@ -206,8 +62,8 @@ describe('the Workers on one database and one set of Durable Objects', () => {
       };
       const use = await worker.call('GET', `/users/${facts.users.ada}/quota`);
       assert.equal(use['current_month_traffic'], 2600 + 8_000_040_000);
-      await worker.call('DELETE', `/users/${facts.users.bob}`);
-      assert.equal((await worker.tryCall('GET', '/me', undefined, facts.keys.bob)).status, 401);
+      await worker.call('DELETE', `/users/${facts.users.carol}`);
+      assert.equal((await worker.tryCall('GET', `/users/${facts.users.carol}`)).status, 404);
     } finally {
       for (const relay of relays) relay.drop();
       await worker.stop();
@@ -248,6 +104,7 @@ describe('the Workers on one database and one set of Durable Objects', () => {
       }
       await checkRepetition(worker);
       await mainCalls(worker, relay);
+      made = await newCalls(worker);
     } finally {
       for (const relay of relays) relay.drop();
       await worker.stop();
@@ -274,6 +131,11 @@ describe('the Workers on one database and one set of Durable Objects', () => {
         await worker.call('GET', list);
       }
       assert.deepEqual(secretsOf(await worker.session(fixture.facts.clients.laptop)), fixture.facts.secrets);
+      // As docs/UPGRADING.md says.
+      assert.equal((await worker.tryCall('GET', '/clients', undefined, made.areaKey)).status, 403);
+      assert.equal((await worker.tryCall('GET', '/me', undefined, made.accessToken)).status, 401);
+      const shared = await relay.lookup(made.sharedDomain);
+      assert.equal(shared.found && shared.upstreams.length, 2);
     } finally {
       for (const relay of relays) relay.drop();
       await worker.stop();
@@ -322,6 +184,34 @@ describe('the Workers on one database and one set of Durable Objects', () => {
     assert.deepEqual([pending['full_domain'], pending['status']], [domains.pending, 'pending_verification']);
   }
 
+  /** Old users use what is new; by passwords of both kinds. */
+  async function newCalls(worker: WorkerOnDatabase): Promise<typeof made> {
+    const { users, passwords, keys, clients } = fixture.facts;
+    const login = async (name: string, password: string) =>
+      (await worker.call('POST', '/auth/login', { login: name, password }, null))['access_token'] as string;
+    const accessToken = await login('ada@customer.example', passwords.ada);
+    assert.equal((await worker.call('GET', '/me', undefined, accessToken))['user']['user_id'], users.ada);
+    const bobs = await login('bob', passwords.bob);
+    assert.equal((await worker.call('GET', '/me', undefined, bobs))['user']['user_id'], users.bob);
+    const wrong = await worker.tryCall('POST', '/auth/login', { login: 'bob', password: passwords.ada }, null);
+    assert.equal(wrong.status, 401);
+
+    const area = await worker.call('POST', `/users/${users.ada}/api-keys`, { scopes: ['clients:read'] }, keys.full);
+    const team = await worker.call('POST', '/namespaces', { name: 'old hands' }, keys.full);
+    const namespace_id = team['namespace_id'] as number;
+    await worker.call('PUT', `/namespaces/${namespace_id}/members/${users.bob}`, { role: 'member' }, keys.full);
+    const theirs = await worker.call('POST', '/clients', { client_name: 'shared', namespace_id }, bobs);
+    await worker.call('PUT', `/clients/${theirs['client_id']}`, { suspended: true, suspended_reason: 'test' });
+    const upstreams = [clients.server, clients.rotated].map(({ clientId }) => ({ client_id: clientId }));
+    const shared = await worker.call(
+      'POST',
+      '/domains',
+      { subdomain: 'shared', upstreams, target_port: 80 },
+      keys.full,
+    );
+    return { areaKey: area['api_key'] as string, accessToken, sharedDomain: shared['full_domain'] as string };
+  }
+
   /** A request that the previous version answered is not carried out again. */
   async function checkRepetition(worker: WorkerOnDatabase): Promise<void> {
     const { key, path, body, answer } = fixture.facts.repeatable;
@@ -348,24 +238,4 @@ function secretsOf(session: Body): Record<string, string> {
   return Object.fromEntries(
     bindings.flatMap(({ binding_id, secret }) => (secret === null ? [] : [[binding_id, secret]])),
   );
-}
-
-async function countRows(database: Client): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const table of await listTables(database)) counts[table] = (await readRows(database, table)).length;
-  return counts;
-}
-
-async function readSequences(database: Client): Promise<Record<string, string | null>> {
-  const { rows } = await database.query<{ sequencename: string; last_value: string | null }>(
-    `select sequencename, last_value::text from pg_sequences where schemaname = 'public'`,
-  );
-  return Object.fromEntries(rows.map((row) => [row.sequencename, row.last_value]));
-}
-
-/** `now` for a time of this run of the test. */
-function nowOr(value: string | null, startedAt: Date): string | null {
-  const isTime = value !== null && /^\d{4}-\d\d-\d\d /.test(value);
-  // The test itself takes a second; what the fixture brings is an hour old.
-  return isTime && Math.abs(new Date(value).getTime() - startedAt.getTime()) < 60_000 ? 'now' : value;
 }

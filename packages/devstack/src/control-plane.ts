@@ -135,6 +135,10 @@ export class ControlPlane {
       PUBLIC_HTTP_URL: publicHttpUrl,
       PUBLIC_HTTPS_URL: publicHttpsUrl,
       API_HOSTS: `127.0.0.1,localhost,api.${baseDomain}`,
+      // As in production unless the environment says otherwise: tests have a name server of their own.
+      ...(process.env['DNS_RESOLVER_URL'] === undefined
+        ? {}
+        : { DNS_RESOLVER_URL: process.env['DNS_RESOLVER_URL'] }),
       ...(relayLeaseMs === undefined ? {} : { RELAY_LEASE_MS: String(relayLeaseMs) }),
       ...(rateLimit === undefined
         ? {}

@@ -6,12 +6,12 @@ export const bindingIdSchema = z.string().regex(/^(?:mapping|domain):[1-9][0-9]{
 /** `foo.example.com`, `tcp:{group}:{port}`, `udp:{group}:{port}`. */
 export const endpointSchema = z.string().min(1).max(280);
 
-export const accessRulesSchema = z.object({
-  /** CIDR ranges that may visit; empty = everybody. */
-  allow: z.array(z.string()).max(256).default([]),
-  /** CIDR ranges that may not; stronger than `allow`. */
-  deny: z.array(z.string()).max(256).default([]),
-});
+export const accessRulesSchema = z
+  .object({
+    allow: z.array(z.string()).max(256).default([]).describe('CIDR ranges that may visit; empty = everybody'),
+    deny: z.array(z.string()).max(256).default([]).describe('CIDR ranges that may not; stronger than `allow`'),
+  })
+  .meta({ id: 'AccessRules' });
 
 export const upstreamSchema = z.object({
   client_id: z.int(),

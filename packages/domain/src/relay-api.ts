@@ -130,10 +130,19 @@ export const usageRequestSchema = z.object({
       }),
     )
     .max(1000),
+  /** How fast users were who have only a share of their bandwidth limit here: their shares follow it. */
+  shared: z
+    .array(z.object({ user_id: z.int(), bytes_per_s: z.number().min(0) }))
+    .max(1000)
+    .optional(),
+  /** Users and anonymous clients that are cut off: what is left to them is asked though nothing was counted. */
+  asking: z.object({ user_ids: z.array(z.int()).max(1000), client_ids: z.array(z.int()).max(1000) }).optional(),
 });
 
 export const usageAnswerSchema = z.object({
   allowances: z.array(z.object({ user_id: z.int(), traffic_remaining_bytes: z.int().nullable() })),
+  /** Of anonymous clients; absent: a control plane of an earlier version. */
+  client_allowances: z.array(z.object({ client_id: z.int(), traffic_remaining_bytes: z.int().nullable() })).optional(),
 });
 
 /** Body of `POST /relay/v1/connections`: tunnels to agents of this relay that have ended, each kept once by its id. */

@@ -26,6 +26,8 @@ export const CAUSES = {
   connection_limit: { status: 429, safeToRetry: false },
   /** The month's traffic is used up. */
   traffic_limit: { status: 429, safeToRetry: false },
+  /** Others of the user's mappings have the places of those that may be active at once. */
+  active_limit: { status: 429, safeToRetry: false },
   /** A pool or a session is full. */
   busy: { status: 503, safeToRetry: true },
   /** The agent or the peer relay went away. */

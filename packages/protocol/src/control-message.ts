@@ -112,6 +112,8 @@ export interface LimitsNotice {
   max_connections_per_mapping: number | null;
   /** True while the month's traffic is used up and tunnels are refused. */
   traffic_exhausted: boolean;
+  /** Bindings of this client that wait, because others of the user's have the places; absent: none. */
+  waiting_bindings?: string[];
 }
 
 /** What a relay sends on a control stream. */

@@ -37,6 +37,10 @@ const RELAY_MESSAGES: RelayMessage[] = [
   { type: 'disconnected', message: 'm' },
   { type: 'claimed', message: 'm' },
   { type: 'limits', bandwidth_bytes_per_s: null, max_connections_per_mapping: 10, traffic_exhausted: false },
+  {
+    ...{ type: 'limits', bandwidth_bytes_per_s: 1, max_connections_per_mapping: null, traffic_exhausted: true },
+    waiting_bindings: ['mapping:1001', 'domain:7'],
+  },
 ];
 
 test('parseAgentMessage() reads every message that an agent sends, and leaves unknown members out', () => {

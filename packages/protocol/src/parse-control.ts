@@ -83,6 +83,7 @@ export function parseRelayMessage(line: string): RelayMessage | null {
         bandwidth_bytes_per_s: fields.nullableInteger('bandwidth_bytes_per_s', 0),
         max_connections_per_mapping: fields.nullableInteger('max_connections_per_mapping', 0),
         traffic_exhausted: fields.flag('traffic_exhausted'),
+        ...fields.optionalIds('waiting_bindings', WAITING_MAX),
       };
     default:
       return null;
@@ -92,6 +93,7 @@ export function parseRelayMessage(line: string): RelayMessage | null {
 const TICKET_CHARS_MAX = 8192;
 const MESSAGE_CHARS_MAX = 2000;
 const PROBLEMS_MAX = 1000;
+const WAITING_MAX = 1000;
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 const BINDING_ID = /^(?:mapping|domain):[1-9][0-9]{0,15}$/;
 
@@ -154,6 +156,16 @@ class Fields {
       throw new MalformedControl(`'${name}' must match ${pattern.source}`);
     }
     return value;
+  }
+
+  /** The member with ids of bindings, or nothing when it is absent. */
+  optionalIds<Name extends string>(name: Name, itemsMax: number): { [key in Name]?: string[] } {
+    const value = this.#value(name);
+    if (value === undefined) return {};
+    if (!Array.isArray(value) || value.length > itemsMax || !value.every((id) => BINDING_ID.test(String(id)))) {
+      throw new MalformedControl(`'${name}' must be a list of at most ${itemsMax} ids of bindings`);
+    }
+    return { [name]: value.map(String) } as { [key in Name]?: string[] };
   }
 
   integer(name: string, min: number): number {

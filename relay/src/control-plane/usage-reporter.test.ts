@@ -31,9 +31,12 @@ class FakeLedger {
   total = 0;
   readonly applied = new Set<string>();
   calls = 0;
+  /** The last report that came. */
+  last: UsageRequest | undefined;
 
   async usage(report: UsageRequest): Promise<UsageAnswer> {
     this.calls++;
+    this.last = report;
     if (this.state === 'away') throw away();
     if (this.state === 'refusing')
       throw new ControlPlaneError('no', { status: 422, code: 'invalid', retryAfterMs: null });
@@ -60,18 +63,22 @@ async function folder(t: TestContext): Promise<string> {
   return join(path, 'usage');
 }
 
-function bench(path: string, ledger: FakeLedger, incarnation: string, filesMax = 100) {
-  const clock = new FakeClock();
+function bench(path: string, ledger: FakeLedger, incarnation: string, filesMax = 100, nowMs?: number) {
+  const clock = new FakeClock(nowMs);
   const counted: UsageRequest['entries'] = [];
   const reported: number[] = [];
+  const asking = { user_ids: [] as number[], client_ids: [] as number[] };
+  const sharedUsers = new Set<number>();
   const source = {
     takeUsage: () => counted.splice(0),
     reported: (entries: readonly UsageRequest['entries'][number][]) =>
       void reported.push(entries.reduce((sum, { bytes_in }) => sum + bytes_in, 0)),
+    asking: () => asking,
+    sharedUsers: () => sharedUsers,
   };
   const spool = new UsageSpool(path, filesMax);
   const reporter = new UsageReporter({ api: ledger, source, spool, clock, log }, incarnation);
-  return { clock, counted, reported, spool, reporter };
+  return { clock, counted, reported, asking, sharedUsers, spool, reporter };
 }
 
 test('UsageReporter reports each minute, and nothing when nothing was counted', async (t) => {
@@ -198,5 +205,63 @@ test('UsageReporter says when it took the counts and for how long they were coun
       [at(61_000), 60_000],
     ],
   );
+  await reporter.stop();
+});
+
+test('UsageReporter asks for those who are cut off though nothing was counted, and does not keep questions', async (t) => {
+  const ledger = new FakeLedger();
+  const { clock, reported, asking, spool, reporter } = bench(await folder(t), ledger, FIRST);
+  asking.user_ids.push(100_000_001);
+  reporter.start();
+  clock.advance(1000);
+  await eventually(() => reported.length === 1 && clock.pending === 1);
+  assert.deepEqual(ledger.last?.asking, { user_ids: [100_000_001], client_ids: [] });
+  ledger.state = 'away';
+  clock.advance(60_000);
+  await eventually(() => ledger.calls === 2 && clock.pending === 1);
+  assert.equal(await spool.size(), 0);
+  ledger.state = 'here';
+  clock.advance(60_000);
+  await eventually(() => reported.length === 2);
+  assert.deepEqual(ledger.last?.asking?.user_ids, [100_000_001]);
+  await reporter.stop();
+});
+
+test('UsageReporter tells the speed of users with a share, and once that one has stopped', async (t) => {
+  const ledger = new FakeLedger();
+  const { clock, counted, reported, sharedUsers, reporter } = bench(await folder(t), ledger, FIRST);
+  reporter.start();
+  sharedUsers.add(100_000_001);
+  counted.push(entry(2000), entry(1000, 2), { ...entry(500), user_id: 100_000_002 });
+  const report = async (ms: number): Promise<UsageRequest['shared']> => {
+    const before = reported.length;
+    clock.advance(ms);
+    await eventually(() => reported.length === before + 1 && clock.pending === 1);
+    return ledger.last?.shared;
+  };
+  assert.deepEqual(await report(1000), [{ user_id: 100_000_001, bytes_per_s: 3000 }]);
+  assert.deepEqual(await report(60_000), [{ user_id: 100_000_001, bytes_per_s: 0 }]);
+  counted.push({ ...entry(500), user_id: 100_000_002 });
+  assert.deepEqual(await report(60_000), []);
+  await reporter.stop();
+});
+
+test("UsageReporter reports at the month's turn", async (t) => {
+  const ledger = new FakeLedger();
+  const turn = Date.UTC(2026, 1, 1);
+  const { clock, counted, reported, reporter } = bench(await folder(t), ledger, FIRST, 100, turn - 71_000);
+  reporter.start();
+  const steps: [advanceMs: number, takenAt: string, intervalMs: number][] = [
+    [1000, '2026-01-31T23:58:50.000Z', 1000],
+    [60_000, '2026-01-31T23:59:50.000Z', 60_000],
+    [10_000, '2026-02-01T00:00:00.000Z', 10_000],
+    [60_000, '2026-02-01T00:01:00.000Z', 60_000],
+  ];
+  for (const [index, [advanceMs, takenAt, intervalMs]] of steps.entries()) {
+    counted.push(entry(1));
+    clock.advance(advanceMs);
+    await eventually(() => reported.length === index + 1 && clock.pending === 1);
+    assert.deepEqual([ledger.last?.taken_at, ledger.last?.interval_ms], [takenAt, intervalMs]);
+  }
   await reporter.stop();
 });

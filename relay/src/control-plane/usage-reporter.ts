@@ -12,7 +12,11 @@ export interface UsageSource {
   /** Everything that was counted since the last call. */
   takeUsage(): UsageEntry[];
   /** These entries have reached the control plane, which says what is left. */
-  reported(entries: readonly UsageEntry[], allowances: UsageAnswer['allowances']): void;
+  reported(entries: readonly UsageEntry[], answer: UsageAnswer): void;
+  /** Users and anonymous clients of whom it shall say what is left though nothing was counted. */
+  asking(): { user_ids: number[]; client_ids: number[] };
+  /** Users whose speed it shall know. */
+  sharedUsers(): ReadonlySet<number>;
 }
 
 export interface UsageReporterDeps {
@@ -29,7 +33,7 @@ const REPORT_SOON_MS = 1000;
 const ENTRIES_MAX = 1000;
 
 /**
- * Reports counts every minute, or sooner when asked. A report that was not confirmed goes to the spool and is sent
+ * Reports counts every minute, at the month's turn, or sooner when asked. A report that was not confirmed goes to the spool and is sent
  * again, unchanged, before anything newer.
  */
 export class UsageReporter {
@@ -37,6 +41,8 @@ export class UsageReporter {
   readonly #incarnation: string;
   #sequence = 0;
   #takenAtMs: number;
+  /** Users whose last speed was not 0. */
+  #moving = new Set<number>();
   #timer: Timer | null = null;
   #dueAtMs = 0;
   #running: Promise<void> = Promise.resolve();
@@ -73,31 +79,48 @@ export class UsageReporter {
     this.#timer = this.#deps.clock.timer(delayMs, () => {
       this.#running = this.#running.then(() => this.#report());
       void this.#running.then(() => {
-        if (!this.#stopped) this.#schedule(REPORT_MS);
+        if (!this.#stopped) this.#schedule(Math.min(REPORT_MS, msToNextMonth(this.#deps.clock.now())));
       });
     });
   }
 
   /** Never rejects. */
   async #report(): Promise<void> {
-    const entries = this.#deps.source.takeUsage();
-    const now = this.#deps.clock.now();
-    const taken = {
-      taken_at: new Date(now).toISOString(),
-      interval_ms: Math.max(1, Math.round(now - this.#takenAtMs)),
-    };
+    const { source, clock } = this.#deps;
+    const now = clock.now();
+    const intervalMs = Math.max(1, Math.round(now - this.#takenAtMs));
+    const taken = { taken_at: new Date(now).toISOString(), interval_ms: intervalMs };
+    const entries = source.takeUsage();
+    const shared = this.#speeds(entries, intervalMs);
+    const { user_ids, client_ids } = source.asking();
     this.#takenAtMs = now;
     let away = !(await this.#sendSpooled());
-    for (let at = 0; at < entries.length; at += ENTRIES_MAX) {
-      const report = {
+    const length = Math.max(...[entries, shared, user_ids, client_ids].map((list) => list.length));
+    for (let at = 0; at < length; at += ENTRIES_MAX) {
+      const part = <T>(list: readonly T[]): T[] => list.slice(at, at + ENTRIES_MAX);
+      const counts = {
         incarnation: this.#incarnation,
         sequence: ++this.#sequence,
         ...taken,
-        entries: entries.slice(at, at + ENTRIES_MAX),
+        entries: part(entries),
       };
-      away = away || !(await this.#send(report));
-      if (away) await this.#keep(report);
+      const asking = { user_ids: part(user_ids), client_ids: part(client_ids) };
+      away = away || !(await this.#send({ ...counts, shared: part(shared), asking }));
+      // Questions are asked again by then.
+      if (away && counts.entries.length > 0) await this.#keep(counts);
     }
+  }
+
+  /** Speeds of users who have only a share of their bandwidth here; one who has stopped is told once more. */
+  #speeds(entries: readonly UsageEntry[], intervalMs: number): NonNullable<UsageRequest['shared']> {
+    const users = this.#deps.source.sharedUsers();
+    const bytes = new Map([...this.#moving].filter((userId) => users.has(userId)).map((userId) => [userId, 0]));
+    for (const { user_id: userId, bytes_in, bytes_out } of entries) {
+      if (userId !== null && users.has(userId)) bytes.set(userId, (bytes.get(userId) ?? 0) + bytes_in + bytes_out);
+    }
+    const speeds = [...bytes].map(([user_id, sum]) => ({ user_id, bytes_per_s: (sum * 1000) / intervalMs }));
+    this.#moving = new Set(speeds.flatMap(({ user_id, bytes_per_s }) => (bytes_per_s > 0 ? [user_id] : [])));
+    return speeds;
   }
 
   /** @returns false when the control plane is away */
@@ -128,8 +151,8 @@ export class UsageReporter {
   async #send(report: UsageRequest): Promise<boolean> {
     const { api, source, log } = this.#deps;
     try {
-      const { allowances } = await api.usage(report);
-      source.reported(report.incarnation === this.#incarnation ? report.entries : [], allowances);
+      const answer = await api.usage(report);
+      source.reported(report.incarnation === this.#incarnation ? report.entries : [], answer);
       return true;
     } catch (error) {
       if (!(error instanceof ControlPlaneError) || error.retryable) return false;
@@ -137,4 +160,10 @@ export class UsageReporter {
       return true;
     }
   }
+}
+
+/** Until the next calendar month begins (UTC): its counts are not to be mixed with this one's. */
+function msToNextMonth(nowMs: number): number {
+  const now = new Date(nowMs);
+  return Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1) - nowMs;
 }

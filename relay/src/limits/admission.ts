@@ -22,7 +22,7 @@ export interface Admission {
    * @param policy null while the control plane has not answered since the agent attached by ticket: then only the
    *   binding speaks.
    * @param visitor `ip:port`
-   * @throws {TunnelRefused} `disabled`, `denied`, `connection_limit`, `traffic_limit`
+   * @throws {TunnelRefused} `disabled`, `denied`, `connection_limit`, `traffic_limit`, `active_limit`
    */
   admit(clientId: number, policy: ClientPolicy | null, binding: Binding, visitor: string): Admitted;
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { Binding } from '@tunnox/domain/binding';
-import type { ClientPolicy, RelayLimits } from '@tunnox/domain/policy';
+import type { ClientPolicy, LedgerWord, RelayLimits } from '@tunnox/domain/policy';
 import { FakeClock } from '@tunnox/testing/fake-clock';
 import fc from 'fast-check';
 import { TunnelRefused } from '../upstream/tunnel-refused.ts';
@@ -122,7 +122,7 @@ test('RelayAdmission counts every byte and connection exactly once', () => {
           open.splice(one.pick % Math.max(1, open.length), 1)[0]?.release();
         } else {
           const entries = admission.takeUsage();
-          admission.reported(entries, []);
+          admission.reported(entries, { allowances: [] });
           taken.push(...entries);
         }
       }
@@ -153,7 +153,7 @@ test('RelayAdmission ends tunnels when the traffic is used up, asks to report, a
   assert.equal(reportsWanted, 1);
   assert.equal(stream.destroyed, false);
   const entries = admission.takeUsage();
-  admission.reported(entries, [{ user_id: 100_000_001, traffic_remaining_bytes: 300 }]);
+  admission.reported(entries, { allowances: [{ user_id: 100_000_001, traffic_remaining_bytes: 300 }] });
   admitted.meter.bytesIn += 299;
   clock.advance(500);
   assert.equal(stream.destroyed, false);
@@ -165,7 +165,9 @@ test('RelayAdmission ends tunnels when the traffic is used up, asks to report, a
     causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)),
     'traffic_limit',
   );
-  admission.reported(admission.takeUsage(), [{ user_id: 100_000_001, traffic_remaining_bytes: 5000 }]);
+  admission.reported(admission.takeUsage(), {
+    allowances: [{ user_id: 100_000_001, traffic_remaining_bytes: 5000 }],
+  });
   assert.equal(
     causeOf(() => admission.admit(600_000_000, limited, binding(), VISITOR)),
     'admitted',
@@ -272,10 +274,195 @@ test('RelayAdmission holds an anonymous client to its traffic, for which no repo
     const admitted = admit();
     admitted.meter.bytesOut += bytes;
     admitted.release();
-    admission.reported(admission.takeUsage(), []);
+    admission.reported(admission.takeUsage(), { allowances: [] });
   }
   assert.equal(causeOf(admit), 'traffic_limit');
   // It comes back: what is left is the control plane's word again.
   admission.clientLeft(600_000_000);
   assert.equal(causeOf(admit), 'admitted');
+});
+
+/** What a ledger has said of the limits. */
+function ledger(change: Partial<LedgerWord>): { ledger: LedgerWord } {
+  return {
+    ledger: {
+      version: 1,
+      total_bandwidth_bytes_per_s: null,
+      max_active_mappings: null,
+      waiting_bindings: [],
+      ...change,
+    },
+  };
+}
+
+test('RelayAdmission refuses a binding that waits for a place, and ends its tunnels when it loses it', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const two = [binding(), binding({ binding_id: 'mapping:1002' })];
+  const free = policy({ ...ledger({ max_active_mappings: 2 }) }, two);
+  admission.applyPolicy(free);
+  const streams = two.map((one) => {
+    const stream = new PassThrough();
+    stream.on('error', () => undefined);
+    admission.admit(600_000_000, free, one, VISITOR).shape(stream);
+    return stream;
+  });
+  const full = policy({ ...ledger({ version: 2, max_active_mappings: 1, waiting_bindings: ['mapping:1002'] }) }, two);
+  admission.applyPolicy(full);
+  assert.deepEqual(
+    streams.map((stream) => stream.destroyed),
+    [false, true],
+  );
+  assert.equal((streams[1]?.errored as TunnelRefused | undefined)?.tunnelCause, 'active_limit');
+  assert.equal(
+    causeOf(() => admission.admit(600_000_000, full, two[1] ?? binding(), VISITOR)),
+    'active_limit',
+  );
+  assert.equal(
+    causeOf(() => admission.admit(600_000_000, full, binding(), VISITOR)),
+    'admitted',
+  );
+});
+
+/** Bytes a second that a stream lets a writer write who has much: over ten seconds, to a hundredth. */
+function limitIn(clock: FakeClock, stream: Duplex): number {
+  let bytes = 0;
+  const write = (): void => {
+    do bytes += 1000;
+    while (stream.write(Buffer.alloc(1000)) && bytes < 1e8);
+  };
+  // What an earlier call has left to be paid for.
+  clock.advance(60_000);
+  bytes = 0;
+  stream.on('drain', write);
+  write();
+  const burst = bytes;
+  clock.advance(10_000);
+  stream.off('drain', write);
+  return Math.round((bytes - burst) / 10 / 10_000) * 10_000;
+}
+
+test('RelayAdmission takes the bandwidth that was decided last, whichever client brings it', () => {
+  const clock = new FakeClock();
+  const admission = new RelayAdmission(clock);
+  const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  admission.admit(600_000_000, null, binding(), VISITOR).shape(stream);
+  const other = { ...policy(), client_id: 600_000_001 };
+  const share = (version: number, bytes: number, total = 1_000_000) => ({
+    bandwidth_bytes_per_s: bytes,
+    ...ledger({ version, total_bandwidth_bytes_per_s: total }),
+  });
+  const steps: [ClientPolicy, expected: number][] = [
+    [policy(share(5, 500_000)), 500_000],
+    [{ ...other, limits: { ...other.limits, ...share(6, 100_000) } }, 100_000],
+    // Late, and of a time when the ledger could not be asked: what it said of the same limit stands.
+    [policy(share(5, 500_000)), 100_000],
+    [{ ...policy({ ...share(0, 1_000_000) }), config_version: 2 }, 100_000],
+    // Another limit.
+    [{ ...policy({ ...share(0, 300_000, 300_000) }), config_version: 3 }, 300_000],
+  ];
+  for (const [pushed, expected] of steps) {
+    admission.applyPolicy(pushed);
+    assert.equal(limitIn(clock, stream), expected);
+  }
+});
+
+test('RelayAdmission keeps what reports were answered against policies that know less', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const limited = policy({ traffic_remaining_bytes: 1000 });
+  admission.applyPolicy(limited);
+  admission.reported([], { allowances: [{ user_id: 100_000_001, traffic_remaining_bytes: 0 }] });
+  const admit = () => admission.admit(600_000_000, limited, binding(), VISITOR);
+  assert.equal(causeOf(admit), 'traffic_limit');
+  // Only a share has changed: the traffic in it is as old as the policy.
+  admission.applyPolicy(policy({ traffic_remaining_bytes: 1000, ...ledger({ version: 9 }) }));
+  assert.equal(causeOf(admit), 'traffic_limit');
+  // Another client of the user comes, with a policy that was kept while Postgres is away.
+  admission.applyPolicy({ ...limited, client_id: 600_000_001 });
+  assert.equal(causeOf(admit), 'traffic_limit');
+  // The limit was raised.
+  admission.applyPolicy({ ...policy({ traffic_remaining_bytes: 500 }), config_version: 2 });
+  assert.equal(causeOf(admit), 'admitted');
+});
+
+test('RelayAdmission asks for those who are cut off, and tells their agents of the cut and of its end', () => {
+  const clock = new FakeClock();
+  const admission = new RelayAdmission(clock);
+  const turns: [number[], boolean][] = [];
+  admission.onTrafficTurn = (clientIds, exhausted) => turns.push([clientIds, exhausted]);
+  const anonymous = { ...policy({ traffic_remaining_bytes: 100 }), user_id: null, client_id: 200_000_000 };
+  admission.applyPolicy(policy({ traffic_remaining_bytes: 100 }));
+  admission.applyPolicy(anonymous);
+  assert.deepEqual(admission.asking(), { user_ids: [], client_ids: [] });
+  const admitted = admission.admit(600_000_000, null, binding(), VISITOR);
+  const theirs = admission.admit(200_000_000, anonymous, binding({ user_id: null }), VISITOR);
+  admitted.meter.bytesIn += 100;
+  theirs.meter.bytesIn += 100;
+  clock.advance(500);
+  assert.deepEqual(turns, [
+    [[600_000_000], true],
+    [[200_000_000], true],
+  ]);
+  assert.deepEqual(admission.asking(), { user_ids: [100_000_001], client_ids: [200_000_000] });
+  admission.reported(admission.takeUsage(), {
+    allowances: [{ user_id: 100_000_001, traffic_remaining_bytes: 0 }],
+    client_allowances: [{ client_id: 200_000_000, traffic_remaining_bytes: 50 }],
+  });
+  assert.deepEqual(turns.slice(2), [[[200_000_000], false]]);
+  // Nobody reported anything: the answer to the question alone.
+  admission.reported([], { allowances: [{ user_id: 100_000_001, traffic_remaining_bytes: 7000 }] });
+  assert.deepEqual(turns.slice(3), [[[600_000_000], false]]);
+  assert.deepEqual(admission.asking(), { user_ids: [], client_ids: [] });
+});
+
+test('RelayAdmission asks to report while a share is used up, ever less often without an effect', () => {
+  const clock = new FakeClock();
+  const admission = new RelayAdmission(clock);
+  const wanted: number[] = [];
+  admission.onReportWanted = () => wanted.push(Math.round(clock.now() / 1000));
+  const begun = Math.round(clock.now() / 1000);
+  const share = (bytes: number, version: number) =>
+    policy({ bandwidth_bytes_per_s: bytes, ...ledger({ version, total_bandwidth_bytes_per_s: 1000 }) });
+  admission.applyPolicy(share(100, 1));
+  const admitted = admission.admit(600_000_000, null, binding(), VISITOR);
+  const move = (bytesPerS: number, seconds: number): void => {
+    for (let n = 0; n < seconds; n++) {
+      admitted.meter.bytesOut += bytesPerS;
+      clock.advance(1000);
+    }
+  };
+  move(50, 20);
+  assert.deepEqual(wanted, []);
+  move(95, 60);
+  const times = wanted.splice(0).map((at) => at - begun);
+  assert.ok(times.length >= 3 && times.length <= 5, times.join());
+  // Its share has grown: it may be asked for more at once.
+  admission.applyPolicy(share(500, 2));
+  move(490, 12);
+  assert.ok(wanted.length >= 1 && wanted.length <= 2, wanted.join());
+  // All of the limit is here: there is nothing to ask for.
+  wanted.length = 0;
+  admission.applyPolicy(share(1000, 3));
+  move(990, 60);
+  assert.deepEqual(wanted, []);
+});
+
+test('RelayAdmission forgets a user when the last client has left and everything is reported', () => {
+  const admission = new RelayAdmission(new FakeClock());
+  const attached = new Set([600_000_000, 600_000_001]);
+  admission.isAttached = (clientId) => attached.has(clientId);
+  const share = { bandwidth_bytes_per_s: 10, ...ledger({ version: 1, total_bandwidth_bytes_per_s: 20 }) };
+  admission.applyPolicy(policy(share));
+  admission.applyPolicy({ ...policy(share), client_id: 600_000_001 });
+  const leave = (clientId: number): void => {
+    attached.delete(clientId);
+    admission.clientLeft(clientId);
+  };
+  leave(600_000_000);
+  assert.equal(admission.sharedUsers().size, 1);
+  leave(600_000_001);
+  assert.equal(admission.sharedUsers().size, 0);
+  // A push that was under way when its client left.
+  admission.applyPolicy(policy(share));
+  admission.reported([], { allowances: [] });
+  assert.equal(admission.sharedUsers().size, 0);
 });

@@ -18,11 +18,15 @@ const SWEEP_MS = 500;
 export class RelayAdmission implements Admission {
   /** Asks for a usage report before its time, because somebody's allowance is nearly used up. */
   onReportWanted: () => void = () => {};
+  /** The traffic of a user is used up, or there is some again: its clients that are attached here. */
+  onTrafficTurn: (clientIds: number[], exhausted: boolean) => void = () => {};
+  /** Whether a client is attached here. */
+  isAttached: (clientId: number) => boolean = () => true;
 
   readonly #clock: Clock;
   readonly #accounts = new Map<string, UserAccount>();
-  /** Accounts of anonymous clients that have left with something still to finish or to report. */
-  readonly #left = new Set<string>();
+  /** Accounts of clients that are attached here. */
+  readonly #byClient = new Map<number, UserAccount>();
   readonly #connections = new Map<string, number>();
   readonly #usage = new Map<string, UsageEntry>();
   readonly #accessLists = new WeakMap<AccessRules, AccessList>();
@@ -47,6 +51,7 @@ export class RelayAdmission implements Admission {
     if (!this.#accessList(binding.access).allows(visitor)) {
       throw new TunnelRefused('denied', 'The access rules of this tunnel do not let your address in');
     }
+    if (policy?.limits.ledger?.waiting_bindings.includes(binding.binding_id) === true) throw waitsForItsTurn();
     const userId = policy === null ? binding.user_id : policy.user_id;
     const account = this.#account(userId, clientId, policy);
     const connections = this.#connections.get(binding.binding_id) ?? 0;
@@ -57,16 +62,23 @@ export class RelayAdmission implements Admission {
     return this.#open(account, userId, clientId, binding);
   }
 
-  /** New limits take effect on open tunnels; tunnels of a binding that was changed or taken away are closed. */
+  /**
+   * The policy of a client that is attached here, or comes now. New limits take effect on open tunnels; tunnels of a
+   * binding that was changed, taken away, or has lost its place are closed.
+   */
   applyPolicy(policy: ClientPolicy): void {
-    const account = this.#accounts.get(accountKey(policy.user_id, policy.client_id));
-    if (account === undefined) return;
+    const account = this.#account(policy.user_id, policy.client_id, null);
     if (!account.applyPolicy(policy)) return;
+    this.#byClient.set(policy.client_id, account);
+    const waiting = policy.limits.ledger?.waiting_bindings ?? [];
     for (const tunnel of account.tunnels) {
       if (tunnel.clientId !== policy.client_id) continue;
-      const now = this.#bindingsOf(policy).get(tunnel.binding.binding_id);
+      const bindingId = tunnel.binding.binding_id;
+      const now = this.#bindingsOf(policy).get(bindingId);
       if (now === undefined || !now.enabled || now.version > tunnel.binding.version) {
         account.end(tunnel, new TunnelRefused('stale_binding', 'The tunnel was changed or switched off'));
+      } else if (waiting.includes(bindingId)) {
+        account.end(tunnel, waitsForItsTurn());
       }
     }
     this.#endExhausted(account);
@@ -74,9 +86,28 @@ export class RelayAdmission implements Admission {
 
   /** The client is not attached here any more. When it comes back the control plane says what it has left. */
   clientLeft(clientId: number): void {
-    const key = accountKey(null, clientId);
-    if (this.#accounts.get(key)?.idle === true) this.#accounts.delete(key);
-    else if (this.#accounts.has(key)) this.#left.add(key);
+    const account = this.#byClient.get(clientId);
+    this.#byClient.delete(clientId);
+    account?.forget(clientId);
+    if (account?.isKnown === false && account.idle) this.#accounts.delete(accountKey(account.userId, account.clientId));
+  }
+
+  /** Whose traffic is used up, so that the control plane is asked what is left though nothing moves. */
+  asking(): { user_ids: number[]; client_ids: number[] } {
+    const asking = { user_ids: [] as number[], client_ids: [] as number[] };
+    for (const account of this.#accounts.values()) {
+      if (!account.exhausted) continue;
+      if (account.userId === null) asking.client_ids.push(account.clientId);
+      else asking.user_ids.push(account.userId);
+    }
+    return asking;
+  }
+
+  /** Users of whose bandwidth there is only a share here. */
+  sharedUsers(): Set<number> {
+    const users = new Set<number>();
+    for (const { userId, isShared } of this.#accounts.values()) if (userId !== null && isShared) users.add(userId);
+    return users;
   }
 
   /** Everything that was counted since the last call. */
@@ -88,15 +119,19 @@ export class RelayAdmission implements Admission {
   }
 
   /** A report with these entries has reached the control plane, which answered what is left. */
-  reported(entries: readonly UsageEntry[], allowances: UsageAnswer['allowances']): void {
+  reported(entries: readonly UsageEntry[], { allowances, client_allowances = [] }: UsageAnswer): void {
     for (const entry of entries) {
       const account = this.#accounts.get(accountKey(entry.user_id, entry.client_id));
       account?.reported(entry.bytes_in + entry.bytes_out);
     }
-    for (const { user_id, traffic_remaining_bytes } of allowances) {
-      const account = this.#accounts.get(accountKey(user_id, 0));
+    const left = new Map([
+      ...allowances.map((one) => [accountKey(one.user_id, 0), one.traffic_remaining_bytes] as const),
+      ...client_allowances.map((one) => [accountKey(null, one.client_id), one.traffic_remaining_bytes] as const),
+    ]);
+    for (const [key, bytes] of left) {
+      const account = this.#accounts.get(key);
       if (account === undefined) continue;
-      account.applyTrafficLeft(traffic_remaining_bytes);
+      account.applyTrafficLeft(bytes);
       this.#endExhausted(account);
     }
     this.#dropIdleAccounts();
@@ -119,7 +154,7 @@ export class RelayAdmission implements Admission {
     this.#tunnels++;
     this.#connections.set(bindingId, (this.#connections.get(bindingId) ?? 0) + 1);
     this.#entry(binding, userId, clientId).connections++;
-    if (account.hasTrafficLimit) this.#armSweep();
+    if (account.isWatched) this.#armSweep();
     let released = false;
     return {
       meter,
@@ -169,12 +204,14 @@ export class RelayAdmission implements Admission {
     const key = accountKey(userId, clientId);
     let account = this.#accounts.get(key);
     if (account === undefined) {
-      account = new UserAccount(this.#clock);
+      account = new UserAccount(this.#clock, userId, clientId);
       this.#accounts.set(key, account);
     }
-    this.#left.delete(key);
     // Later policies are pushed; what a report has said since is newer than this one.
-    if (policy !== null && !account.isKnown) account.applyPolicy(policy);
+    if (policy !== null && !account.isKnown) {
+      account.applyPolicy(policy);
+      this.#byClient.set(clientId, account);
+    }
     return account;
   }
 
@@ -227,9 +264,9 @@ export class RelayAdmission implements Admission {
     let reportWanted = false;
     let again = false;
     for (const account of this.#accounts.values()) {
-      if (!account.hasTrafficLimit) continue;
+      if (!account.isWatched) continue;
       for (const tunnel of account.tunnels) this.#count(account, tunnel);
-      reportWanted ||= account.shouldReport;
+      reportWanted = account.shouldReport || account.wantsMore || reportWanted;
       this.#endExhausted(account);
       again ||= account.tunnels.size > 0;
     }
@@ -238,28 +275,38 @@ export class RelayAdmission implements Admission {
   }
 
   #endExhausted(account: UserAccount): void {
-    if (!account.hasTrafficLimit || account.tunnels.size === 0) return;
+    const { exhausted } = account;
+    if (exhausted !== account.toldExhausted) {
+      account.toldExhausted = exhausted;
+      this.onTrafficTurn([...account.clientIds], exhausted);
+    }
+    if (!account.isWatched || account.tunnels.size === 0) return;
     this.#armSweep();
-    if (!account.exhausted) return;
+    if (!exhausted) return;
     for (const tunnel of account.tunnels) account.end(tunnel, trafficUsedUp());
   }
 
-  /**
-   * An account with a traffic limit stays: the policies that were pushed know less than the last report. An anonymous
-   * client's ends when it has left.
-   */
+  /** An account stays while a client of the user is here: the last report, and other clients, know more of it. */
   #dropIdleAccounts(): void {
     for (const [key, account] of this.#accounts) {
-      const over = this.#left.has(key) ? account.idle : account.tunnels.size === 0 && !account.hasTrafficLimit;
-      if (!over) continue;
-      this.#accounts.delete(key);
-      this.#left.delete(key);
+      if (!account.idle) continue;
+      // A policy may have come for one that had just left.
+      const gone = [...account.clientIds].filter((clientId) => !this.isAttached(clientId));
+      for (const clientId of gone) {
+        account.forget(clientId);
+        this.#byClient.delete(clientId);
+      }
+      if (!account.isKnown) this.#accounts.delete(key);
     }
   }
 }
 
 function accountKey(userId: number | null, clientId: number): string {
   return userId === null ? `client ${clientId}` : `user ${userId}`;
+}
+
+function waitsForItsTurn(): TunnelRefused {
+  return new TunnelRefused('active_limit', "Others of its owner's tunnels have the places that may be active at once");
 }
 
 function trafficUsedUp(): TunnelRefused {

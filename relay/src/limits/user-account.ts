@@ -5,6 +5,8 @@ import type { Clock } from '../clock.ts';
 import type { Meter } from '../upstream/upstream.ts';
 import type { TunnelRefused } from '../upstream/tunnel-refused.ts';
 import { BandwidthBucket } from './bandwidth-bucket.ts';
+import { isOlder } from './is-older.ts';
+import { SharePressure } from './share-pressure.ts';
 import { throttleStream } from './throttle-stream.ts';
 
 /** An open tunnel as its limits see it. */
@@ -24,22 +26,56 @@ export interface LiveTunnel {
 
 /** Limits that one user's tunnels share at this relay. An anonymous client is a user by itself. */
 export class UserAccount {
+  readonly userId: number | null;
+  readonly clientId: number;
   readonly tunnels = new Set<LiveTunnel>();
   /** Limit of connections for each mapping, null = unlimited. */
   connectionsMax: number | null = null;
+  /** What was said last of the traffic: that it is used up, or not. */
+  toldExhausted = false;
   readonly #bucket: BandwidthBucket;
-  /** Configuration version of the last policy of each client. */
-  readonly #versions = new Map<number, number>();
+  /** The last policy of each client that is attached here. */
+  readonly #policies = new Map<number, ClientPolicy>();
+  /** Number of the ledger's decision by which the bandwidth here is a share; 0: none. */
+  #shareVersion = 0;
+  #totalBandwidth: number | null = null;
+  readonly #pressure: SharePressure;
   #trafficLeftBytes: number | null = null;
   #unreportedBytes = 0;
 
-  constructor(clock: Clock) {
+  /** @param clientId The account's client when it is anonymous: `userId` is null. */
+  constructor(clock: Clock, userId: number | null, clientId: number) {
+    this.userId = userId;
+    this.clientId = clientId;
     this.#bucket = new BandwidthBucket(clock, null);
+    this.#pressure = new SharePressure(clock);
   }
 
   /** Whether a policy has told the limits yet. */
   get isKnown(): boolean {
-    return this.#versions.size > 0;
+    return this.#policies.size > 0;
+  }
+
+  /** Clients of the user that are attached here, as far as they were told. */
+  get clientIds(): Iterable<number> {
+    return this.#policies.keys();
+  }
+
+  /** The client is not attached here any more. */
+  forget(clientId: number): void {
+    this.#policies.delete(clientId);
+  }
+
+  /** The user is at other relays too: of its bandwidth, there is only a share here. */
+  get isShared(): boolean {
+    const share = this.#bucket.bytesPerSecond;
+    return this.#totalBandwidth !== null && share !== null && share < this.#totalBandwidth;
+  }
+
+  /** So much of its share is used that a report should tell, for it may grow. */
+  get wantsMore(): boolean {
+    const share = this.#bucket.bytesPerSecond;
+    return this.isShared && share !== null && this.#pressure.isHigh(share);
   }
 
   /**
@@ -47,18 +83,30 @@ export class UserAccount {
    *
    * @returns false when it is older than another one of its client: an answer may have been overtaken by a push
    */
-  applyPolicy({ client_id, config_version, limits }: ClientPolicy): boolean {
-    if (config_version < (this.#versions.get(client_id) ?? 0)) return false;
-    this.#versions.set(client_id, config_version);
-    this.#applyLimits(limits);
+  applyPolicy(policy: ClientPolicy): boolean {
+    const { client_id, config_version, limits } = policy;
+    const before = this.#policies.get(client_id);
+    if (before !== undefined && isOlder(policy, before)) return false;
+    // Beside a change of its client, what reports are answered knows more of the traffic.
+    const isNews = !this.isKnown || (before !== undefined && config_version > before.config_version);
+    this.#policies.set(client_id, policy);
+    if (isNews) this.applyTrafficLeft(limits.traffic_remaining_bytes);
+    this.connectionsMax = limits.max_connections_per_mapping;
+    this.#applyBandwidth(limits);
+    for (const tunnel of this.tunnels) this.#throttle(tunnel);
     return true;
   }
 
-  #applyLimits(limits: RelayLimits): void {
-    this.connectionsMax = limits.max_connections_per_mapping;
-    this.applyTrafficLeft(limits.traffic_remaining_bytes);
-    this.#bucket.setRate(limits.bandwidth_bytes_per_s);
-    for (const tunnel of this.tunnels) this.#throttle(tunnel);
+  /** The bandwidth is the user's: of the policies of all its clients, the one that was decided last counts. */
+  #applyBandwidth({ bandwidth_bytes_per_s: bandwidth, ledger }: RelayLimits): void {
+    const version = ledger?.version ?? 0;
+    const total = ledger?.total_bandwidth_bytes_per_s ?? null;
+    const isSameTotal = this.#shareVersion > 0 && total === this.#totalBandwidth;
+    // Where the ledger was not asked, or could not be, what it has said of the same limit stands.
+    if (version === 0 ? isSameTotal : version < this.#shareVersion) return;
+    this.#shareVersion = Math.max(version, this.#shareVersion);
+    this.#totalBandwidth = total;
+    this.#bucket.setRate(bandwidth);
   }
 
   /** @param bytes What the control plane says is left; it does not know yet of what was not reported. */
@@ -85,17 +133,19 @@ export class UserAccount {
   /** Adds bytes that were counted here. */
   count(bytes: number): void {
     this.#unreportedBytes += bytes;
+    this.#pressure.count(bytes);
   }
 
   /** A report with these bytes has reached the control plane. */
   reported(bytes: number): void {
     this.#unreportedBytes = Math.max(0, this.#unreportedBytes - bytes);
-    // Its answer says what is left of a user's traffic, and nothing of an anonymous client's.
+    // Its answer says what is left; a control plane of an earlier version does not of an anonymous client's.
     if (this.#trafficLeftBytes !== null) this.#trafficLeftBytes = Math.max(0, this.#trafficLeftBytes - bytes);
   }
 
-  get hasTrafficLimit(): boolean {
-    return this.#trafficLeftBytes !== null;
+  /** Its tunnels have to be counted every now and then. */
+  get isWatched(): boolean {
+    return this.#trafficLeftBytes !== null || this.isShared;
   }
 
   /** Nothing is open and nothing is left to report. */

@@ -216,6 +216,14 @@ export function refusedTunnel(refused: TunnelRefused): Answer {
         missing: null,
         retryAfterS: 3600,
       };
+    case 'active_limit':
+      return {
+        ...answer,
+        title: 'The tunnel is not active',
+        detail: "It waits: its owner's other tunnels have the places that may be active at once.",
+        missing: null,
+        retryAfterS: 60,
+      };
     case 'busy':
       return {
         ...answer,

@@ -16,5 +16,13 @@ test('mayTryAgain() repeats what died only where it can do no harm', () => {
 
 test('mayTryAgain() tries another upstream for every cause but a verdict', () => {
   const verdicts = Object.keys(CAUSES).filter((cause) => !mayTryAgain({ kind: 'not_opened', cause: cause as Cause }));
-  assert.deepEqual(verdicts, ['not_allowed', 'denied', 'disabled', 'bad_proof', 'connection_limit', 'traffic_limit']);
+  assert.deepEqual(verdicts, [
+    'not_allowed',
+    'denied',
+    'disabled',
+    'bad_proof',
+    'connection_limit',
+    'traffic_limit',
+    'active_limit',
+  ]);
 });

@@ -27,6 +27,7 @@ const VERDICTS: ReadonlySet<Cause> = new Set([
   'bad_proof',
   'connection_limit',
   'traffic_limit',
+  'active_limit',
 ]);
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);

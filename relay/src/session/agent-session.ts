@@ -4,6 +4,7 @@ import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { LimitsNotice, RelayMessage } from '@tunnox/protocol/control-message';
 import { openTunnelStream, type TunnelHeaders } from '@tunnox/streams/open-tunnel-stream';
 import type { Clock } from '../clock.ts';
+import { isOlder } from '../limits/is-older.ts';
 import { endSession } from './end-session.ts';
 import type { RelayChannel } from './listen-to-agent.ts';
 import type { AttachedClient } from './ports.ts';
@@ -24,6 +25,10 @@ export class AgentSession {
   readonly #channel: RelayChannel;
   readonly #clock: Clock;
   #policy: ClientPolicy | null = null;
+  /** null: as the policy says. */
+  #exhausted: boolean | null = null;
+  /** The last notice of limits. */
+  #limitsTold = '';
   #policyWaiters: Set<() => void> | null = null;
   #tunnels = 0;
   #leaving = false;
@@ -74,7 +79,7 @@ export class AgentSession {
   applyPolicy(policy: ClientPolicy, tell: boolean): void {
     const before = this.#policy;
     // The answer to an attach may be older than what was pushed meanwhile.
-    if (before !== null && policy.config_version < before.config_version) return;
+    if (before !== null && isOlder(policy, before)) return;
     this.#policy = policy;
     if (tell) this.tellPolicy(before);
     for (const wake of this.#policyWaiters ?? []) wake();
@@ -87,8 +92,23 @@ export class AgentSession {
     if (before === null || policy.config_version > before.config_version) {
       this.send({ type: 'config_changed', version: policy.config_version });
     }
-    const notice = limitsNotice(policy);
-    if (before === null || JSON.stringify(limitsNotice(before)) !== JSON.stringify(notice)) this.send(notice);
+    this.#tellLimits();
+  }
+
+  /** What was counted here says more of the traffic than the policy: it is used up, or there is some again. */
+  tellTraffic(exhausted: boolean): void {
+    this.#exhausted = exhausted;
+    // Before the welcome nothing may be said; then it is, with the policy.
+    if (this.#limitsTold !== '') this.#tellLimits();
+  }
+
+  #tellLimits(): void {
+    if (this.#policy === null) return;
+    const notice = limitsNotice(this.#policy, this.#exhausted);
+    const text = JSON.stringify(notice);
+    if (text === this.#limitsTold) return;
+    this.#limitsTold = text;
+    this.send(notice);
   }
 
   /**
@@ -157,11 +177,18 @@ export class AgentSession {
   }
 }
 
-function limitsNotice({ limits }: ClientPolicy): LimitsNotice {
+function limitsNotice({ limits }: ClientPolicy, exhausted: boolean | null): LimitsNotice {
+  const { ledger, bandwidth_bytes_per_s, max_connections_per_mapping, traffic_remaining_bytes } = limits;
+  const waiting = ledger?.waiting_bindings ?? [];
   return {
     type: 'limits',
-    bandwidth_bytes_per_s: limits.bandwidth_bytes_per_s,
-    max_connections_per_mapping: limits.max_connections_per_mapping,
-    traffic_exhausted: limits.traffic_remaining_bytes !== null && limits.traffic_remaining_bytes <= 0,
+    // Not this relay's share: that is nobody's business, and changes.
+    bandwidth_bytes_per_s: ledger === undefined ? bandwidth_bytes_per_s : ledger.total_bandwidth_bytes_per_s,
+    max_connections_per_mapping,
+    traffic_exhausted: exhausted ?? (traffic_remaining_bytes !== null && traffic_remaining_bytes <= 0),
+    ...(waiting.length === 0 ? {} : { waiting_bindings: waiting.slice(0, WAITING_MAX) }),
   };
 }
+
+/** What an agent takes; beyond it nobody reads them one by one. */
+const WAITING_MAX = 1000;

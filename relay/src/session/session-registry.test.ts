@@ -32,6 +32,37 @@ test('SessionRegistry.applyPolicy() tells the agent what is new and nothing else
   assert.deepEqual(await agent.next(), { type: 'config_changed', version: 3 });
 });
 
+test('SessionRegistry.applyPolicy() tells the agent which bindings wait, and not what share its relay has', async (t) => {
+  const { welcomed, registry } = sessionRig(t);
+  const agent = await welcomed();
+  await agent.until('limits');
+  const limits = { max_connections_per_mapping: null, traffic_remaining_bytes: null };
+  const word = { total_bandwidth_bytes_per_s: 1000, max_active_mappings: 1 };
+  const policy = (version: number, bandwidth: number, waiting_bindings: string[]) =>
+    policyOf({
+      limits: { ...limits, bandwidth_bytes_per_s: bandwidth, ledger: { ...word, version, waiting_bindings } },
+    });
+  registry.applyPolicy(policy(2, 500, ['mapping:1002']));
+  const notice = { type: 'limits', bandwidth_bytes_per_s: 1000, max_connections_per_mapping: null };
+  assert.deepEqual(await agent.next(), { ...notice, traffic_exhausted: false, waiting_bindings: ['mapping:1002'] });
+  registry.applyPolicy(policy(3, 100, ['mapping:1002']));
+  // Overtaken.
+  registry.applyPolicy(policy(1, 1000, []));
+  registry.applyPolicy(policy(4, 100, []));
+  assert.deepEqual(await agent.next(), { ...notice, traffic_exhausted: false });
+});
+
+test('SessionRegistry.tellTraffic() tells the agent of a cut and of its end, once', async (t) => {
+  const { welcomed, registry } = sessionRig(t);
+  const agent = await welcomed();
+  const before = await agent.until('limits');
+  registry.tellTraffic([CLIENT_ID, OTHER_ID], true);
+  registry.tellTraffic([CLIENT_ID], true);
+  assert.deepEqual(await agent.next(), { ...before, traffic_exhausted: true });
+  registry.tellTraffic([CLIENT_ID], false);
+  assert.deepEqual(await agent.next(), before);
+});
+
 test('AgentSession.policyReady() waits for a push, for its time at most', async (t) => {
   const { welcomed, registry, clock } = sessionRig(t);
   await welcomed();

@@ -126,6 +126,11 @@ export class SessionRegistry implements SessionCommands {
     }
   }
 
+  /** The traffic of these clients' users is used up, or there is some again. */
+  tellTraffic(clientIds: Iterable<number>, exhausted: boolean): void {
+    for (const clientId of clientIds) this.#attached.get(clientId)?.tellTraffic(exhausted);
+  }
+
   closeClient(order: CloseOrder): void {
     const { client_id: clientId, code, message } = order;
     const standing = this.#attached.get(clientId);

@@ -37,7 +37,7 @@ export function createRouter(): OpenAPIHono<AppEnv> {
   });
 }
 
-/** RFC 6901, section 3. */
-function escapePointer(key: string): string {
+/** A key in a JSON pointer. RFC 6901, section 3. */
+export function escapePointer(key: string): string {
   return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -9,14 +9,10 @@ import type { IfVersion } from '../services/if-version.ts';
  * `json(schema, '…', { headers: ['ETag'] })`.
  */
 export const ifMatch = z.object({
-  'if-match': z
-    .string()
-    .optional()
-    .meta({
-      param: { name: 'If-Match' },
-      description: 'The change is made only if the object has one of these versions (`ETag`)',
-      example: '"42"',
-    }),
+  'If-Match': z.string().optional().meta({
+    description: 'The change is made only if the object has one of these versions (`ETag`)',
+    example: '"42"',
+  }),
 });
 
 /** An entity tag and what comes before the next one. RFC 9110, section 8.8.3. */

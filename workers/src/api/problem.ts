@@ -27,6 +27,7 @@ export function toProblemResponse(error: unknown, requestId: string): Response {
     headers.set('retry-after', String(retryAfterS ?? RETRY_AFTER_S));
   }
   if (status === 401) headers.set('www-authenticate', 'Bearer');
+  if (Array.isArray(details['allow'])) headers.set('allow', details['allow'].join(', '));
   return new Response(JSON.stringify(problem), { status, headers });
 }
 
@@ -35,6 +36,11 @@ function toTunnoxError(error: unknown): TunnoxError {
   // Hono's own: a body that is not JSON.
   if (error instanceof HTTPException && error.status === 400) {
     return new TunnoxError('malformed', 'The body is not JSON', { cause: error });
+  }
+  if (error instanceof HTTPException && error.status === 415) {
+    return new TunnoxError('unsupported_media_type', 'Send the body as Content-Type: application/json', {
+      cause: error,
+    });
   }
   return new TunnoxError('internal', 'Something went wrong here; the request id helps to find out what', {
     cause: error,

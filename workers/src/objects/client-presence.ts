@@ -4,8 +4,9 @@ import type { Presence } from '@tunnox/domain/presence';
 import type { CloseCode } from '@tunnox/domain/relay-api';
 import type { PresenceRecord } from '@tunnox/route-store/route-store';
 import type { Env } from '../env.ts';
-import { relayNodeStub } from '../repositories/object-stubs.ts';
+import { relayNodeStub, usageLedgerStub } from '../repositories/object-stubs.ts';
 import { CLOSE_MESSAGES } from '../services/close-messages.ts';
+import type { LedgerShare } from '../services/ledger-ports.ts';
 import type {
   AttachEvent,
   AttachReply,
@@ -13,7 +14,16 @@ import type {
   DetachEvent,
   ExpelEvent,
   PushOutcome,
+  SessionTime,
 } from '../services/live-ports.ts';
+import {
+  isUnlimited,
+  needsLedger,
+  shareIn,
+  toLedgerEntry,
+  withoutOthers,
+  withShare,
+} from '../services/policy-share.ts';
 import { attach, detach, expel, NEVER_ATTACHED, type PresenceState } from './attach-rule.ts';
 import { objectServices } from './object-services.ts';
 import { storedState, type StoredState } from './object-state.ts';
@@ -27,6 +37,8 @@ const OFFLINE: PushOutcome = { state: 'offline', problems: [] };
 interface ClientState extends PresenceState {
   /** Newest policy that was pushed or answered; serves attaches while Postgres is away. */
   policy: ClientPolicy | null;
+  /** The newest word of the user's ledger; absent: it has said nothing. */
+  share?: LedgerShare | undefined;
   /** The agent's last report about its configuration. */
   applied: { version: number; problems: ConfigProblem[] };
 }
@@ -53,20 +65,30 @@ export class ClientPresence extends DurableObject<Env> {
   /** @returns With `accepted`, the policy that was known last (null: none). */
   async attach(event: AttachEvent): Promise<AttachReply> {
     const held = this.#state.load();
-    const verdict = attach(held, event, Date.now());
+    const now = Date.now();
+    const verdict = attach(held, event, now);
     if (verdict.kind === 'refused') return verdict;
     if (verdict.state !== held) this.#change(event.client_id, { ...held, ...verdict.state });
     if (verdict.replaced !== null) {
       await this.#close(verdict.replaced, 'replaced', CLOSE_MESSAGES.replaced);
     }
     const policy = this.#state.load().policy;
-    return { kind: 'accepted', policy: policy?.generation === event.generation ? policy : null };
+    return {
+      kind: 'accepted',
+      policy: policy?.generation === event.generation ? policy : null,
+      order: verdict.state.order,
+      attachedAtMs: Date.parse(verdict.state.presence?.attached_at ?? ''),
+      seenAtMs: now,
+    };
   }
 
-  detach(clientId: number, event: DetachEvent): void {
+  /** @returns From when to when the session was attached; null: the word is late. */
+  detach(clientId: number, event: DetachEvent): SessionTime | null {
     const held = this.#state.load();
-    const next = detach(held, event, Date.now());
+    const now = Date.now();
+    const next = detach(held, event, now);
     if (next !== held) this.#change(clientId, { ...held, ...next });
+    return held.presence !== null && next.presence === null ? timeOf(held.presence, now) : null;
   }
 
   /** Where the client is, as relays and the route store are told; whether that node lives is the node's to say. */
@@ -77,8 +99,23 @@ export class ClientPresence extends DurableObject<Env> {
 
   /** Keeps a policy that was read from Postgres for times when that is away. */
   remember(policy: ClientPolicy): void {
+    const { presence } = this.#keep(policy);
+    const newest = this.#newest() ?? policy;
+    // Who brings it has answered the relay with it, and something newer was pushed, or could not be, meanwhile.
+    if (presence !== null && !isSamePolicy(newest, policy)) this.ctx.waitUntil(this.#send(presence, newest));
+  }
+
+  /** The user's ledger has decided anew. @returns false when the client is not attached. */
+  async takeShare(share: LedgerShare): Promise<boolean> {
     const held = this.#state.load();
-    if (mayFollow(held.policy, policy)) this.#state.save({ ...held, policy });
+    const { presence } = held;
+    if (presence === null) return false;
+    if (share.version <= (held.share?.version ?? 0)) return true;
+    this.#state.save({ ...held, share });
+    const policy = this.#newest();
+    // Without a policy, or with one of other limits, it goes with the next.
+    if (policy?.limits.ledger?.version !== share.version) return true;
+    return await this.#send(presence, policy);
   }
 
   /** Sends the policy to the client's relay; waits up to `waitMs` until the agent has applied its configuration. */
@@ -87,23 +124,31 @@ export class ClientPresence extends DurableObject<Env> {
     const { presence } = held;
     // A client that was never attached needs nothing kept.
     if (presence === null && held.policy === null) return OFFLINE;
-    if (mayFollow(held.policy, policy)) this.#state.save({ ...held, policy });
+    this.#keep(policy);
     if (presence === null) return OFFLINE;
+    await this.#askLedger(policy, presence, held.order);
     // Waiting begins before sending: the answer may be faster than the call.
     const settled = this.#settled(policy.config_version, waitMs);
-    const node = relayNodeStub(this.env, presence.node_id);
-    const newest = this.#state.load().policy ?? policy;
-    const sent = await node.push(presence.incarnation, { type: 'policy', policy: newest });
+    const sent = await this.#send(presence, this.#newest() ?? policy);
     return sent ? settled : OFFLINE;
   }
 
   /** Ends the session that the event is about, if it is attached. */
   async expel(clientId: number, event: ExpelEvent, code: CloseCode, message: string): Promise<void> {
     const held = this.#state.load();
-    const next = expel(held, event, Date.now());
+    const now = Date.now();
+    const next = expel(held, event, now);
     if (next === held) return;
     this.#change(clientId, { ...held, ...next });
-    if (held.presence !== null && next.presence === null) await this.#close(held.presence, code, message);
+    if (held.presence === null || next.presence !== null) return;
+    const ended = { ...held.presence, ...timeOf(held.presence, now) };
+    // For people to look at: what is not written now, the sweep finds.
+    this.ctx.waitUntil(
+      objectServices(this.env)
+        .clients.recordDetached([ended])
+        .catch(() => {}),
+    );
+    await this.#close(held.presence, code, message);
   }
 
   /** The agent's word about its configuration, by its relay. */
@@ -128,8 +173,57 @@ export class ClientPresence extends DurableObject<Env> {
     return outcome ?? { state: 'pending', problems: [] };
   }
 
+  /** Keeps a policy, and what its ledger said with it, unless something newer is here. */
+  #keep(policy: ClientPolicy): ClientState {
+    const held = this.#state.load();
+    const told = shareIn(policy);
+    const share = told !== null && told.version > (held.share?.version ?? 0) ? told : held.share;
+    const next = { ...held, share, policy: mayFollow(held.policy, policy) ? policy : held.policy };
+    this.#state.save(next);
+    return next;
+  }
+
+  /** The policy that is in force, with the newest word of the ledger. */
+  #newest(): ClientPolicy | null {
+    const { policy, share } = this.#state.load();
+    return policy === null ? null : withoutOthers(withShare(policy, share ?? null));
+  }
+
+  /**
+   * Tells the user's ledger of a changed policy and keeps what it says. It fails open: a limit that is not shared out
+   * for a moment harms nobody, a tunnel that is refused harms its user.
+   */
+  async #askLedger(policy: ClientPolicy, { node_id, incarnation }: Presence, order: number): Promise<void> {
+    const { user_id: userId } = policy;
+    const { share: known } = this.#state.load();
+    // One whose limits were lifted has to forget them.
+    const knows = known !== undefined && !isUnlimited(known.limits);
+    if (userId === null || (!needsLedger(policy) && !knows)) return;
+    const entry = toLedgerEntry(policy, { node_id, incarnation, order });
+    const shares = await usageLedgerStub(this.env, userId)
+      .admit([entry])
+      .catch(() => []);
+    const [share] = shares;
+    const held = this.#state.load();
+    if (share !== undefined && share.version > (held.share?.version ?? 0)) this.#state.save({ ...held, share });
+  }
+
+  #send({ node_id, incarnation }: Presence, policy: ClientPolicy): Promise<boolean> {
+    return relayNodeStub(this.env, node_id).push(incarnation, { type: 'policy', policy });
+  }
+
   #change(clientId: number, state: ClientState): void {
+    const before = this.#state.load();
     this.#state.save(state);
+    const { policy, share } = state;
+    if (before.presence !== null && state.presence === null && share !== undefined && policy?.user_id != null) {
+      // When it does not hear it, it finds out as soon as somebody needs the place.
+      this.ctx.waitUntil(
+        usageLedgerStub(this.env, policy.user_id)
+          .leave(clientId, state.order)
+          .catch(() => {}),
+      );
+    }
     const { store } = objectServices(this.env);
     if (store === null) return;
     const { generation, order, presence } = state;
@@ -145,4 +239,13 @@ export class ClientPresence extends DurableObject<Env> {
     // The place is lost already, so nobody would say it again: an object that is being restarted is asked twice.
     await tell().catch(tell);
   }
+}
+
+/** Whether a relay that has the one needs not be told the other. */
+function isSamePolicy(a: ClientPolicy, b: ClientPolicy): boolean {
+  return a.config_version === b.config_version && a.limits.ledger?.version === b.limits.ledger?.version;
+}
+
+function timeOf(presence: Presence, detachedAtMs: number): SessionTime {
+  return { attachedAtMs: Date.parse(presence.attached_at), detachedAtMs };
 }

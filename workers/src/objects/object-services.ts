@@ -2,10 +2,13 @@ import { openDatabase } from '@tunnox/db/client';
 import type { RouteStore } from '@tunnox/route-store/route-store';
 import { openUpstashRouteStore } from '@tunnox/route-store/upstash-route-store';
 import { type Env, parseSettings } from '../env.ts';
+import { createPresenceReader } from '../lookup/presence-reader.ts';
 import { createAttachmentRepository } from '../repositories/attachment-repository.ts';
+import { createObjectOwners } from '../repositories/object-owners.ts';
 import { createPostgres } from '../repositories/postgres.ts';
 import { createRelayNodeRepository } from '../repositories/relay-node-repository.ts';
 import type { AttachmentRepository, RelayNodeRepository } from '../services/live-ports.ts';
+import type { PresenceReader } from '../services/ports.ts';
 
 /** What the Durable Objects need of the outside. */
 export interface ObjectServices {
@@ -13,6 +16,8 @@ export interface ObjectServices {
   store: RouteStore | null;
   clients: AttachmentRepository;
   nodes: RelayNodeRepository;
+  /** Where clients are, as far as their relays live. */
+  presences: PresenceReader;
   leaseMs: number;
 }
 
@@ -28,10 +33,12 @@ export function objectServices(env: Env): ObjectServices {
         fetchEndpoint: settings.neonFetchEndpoint,
       }),
     );
+    const { presences, nodes } = createObjectOwners(env);
     made = {
       store: settings.redis === null ? null : openUpstashRouteStore(settings.redis),
       clients: createAttachmentRepository(postgres),
       nodes: createRelayNodeRepository(postgres),
+      presences: createPresenceReader(presences, nodes),
       leaseMs: settings.relayLeaseMs,
     };
   }

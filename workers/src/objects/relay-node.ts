@@ -209,8 +209,9 @@ export class RelayNode extends DurableObject<Env> {
     const state = this.#state.load();
     if (state === null || state.incarnation !== incarnation || state.status === 'offline') return null;
     if (Date.now() < this.#leaseEndsAt(state)) return state;
+    const lastSeenAt = Math.max(state.lastSeenAt, this.#sockets.seenAt(state.incarnation));
     this.#sockets.close(incarnation, CLOSE.leaseEnded);
-    const offline = withStatus(state, 'offline');
+    const offline = withStatus({ ...state, lastSeenAt }, 'offline');
     this.#state.save(offline);
     this.ctx.waitUntil(this.#change(offline));
     return null;

@@ -4,7 +4,7 @@ import type { Membership, Scope } from '../services/principal.ts';
 import type { ApiKeyRepository } from '../services/user-ports.ts';
 import type { Postgres } from './postgres.ts';
 import { membershipsOf } from './membership-sql.ts';
-import { array, insertAudit, moment } from './sql-parts.ts';
+import { array, insertAudit, moment, selectPage } from './sql-parts.ts';
 
 const COLUMNS = sql`k.id as key_id, k.user_id, k.name, k.prefix, k.scopes, ${moment('k.created_at')} as created_at,
   ${moment('k.last_used_at')} as last_used_at, ${moment('k.expires_at')} as expires_at`;
@@ -23,9 +23,16 @@ export function createApiKeyRepository(postgres: Postgres): ApiKeyRepository {
       return row ?? null;
     },
 
-    list: (userId) =>
-      postgres.query<ApiKey>(
-        sql`select ${COLUMNS} from api_keys k where k.user_id = ${userId} and k.revoked_at is null order by k.id`,
+    list: (userId, page) =>
+      selectPage<ApiKey>(
+        postgres,
+        {
+          select: sql`select ${COLUMNS}`,
+          from: sql`api_keys k`,
+          where: [sql`k.user_id = ${userId}`, sql`k.revoked_at is null`],
+          id: sql`k.id`,
+        },
+        page,
       ),
 
     async revoke(userId, keyId, audit) {

@@ -1,16 +1,16 @@
 import { sql } from 'drizzle-orm';
 import type { AttachmentRepository } from '../services/live-ports.ts';
 import type { Postgres } from './postgres.ts';
-import { array } from './sql-parts.ts';
+import { beginSessions, endSessions, lockAndSee } from './session-sql.ts';
 
-/** What attaching and detaching leave behind in the clients' rows. */
+/** What attaching and detaching leave behind: clients' sessions, and how long they lasted in the clients' rows. */
 export function createAttachmentRepository(postgres: Postgres): AttachmentRepository {
   return {
-    async recordSeen(clientIds) {
-      if (clientIds.length === 0) return;
-      await postgres.query(
-        sql`update clients set last_seen_at = now() where client_id = any(${array(clientIds, 'bigint')})`,
-      );
+    async recordAttached(sessions) {
+      if (sessions.length > 0) await postgres.transaction(lockAndSee(sessions), beginSessions(sessions));
+    },
+    async recordDetached(sessions) {
+      if (sessions.length > 0) await postgres.transaction(lockAndSee(sessions), endSessions(sessions));
     },
     async recordApplied(clientId, version) {
       await postgres.query(sql`

@@ -1,29 +1,37 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { ClientRecord, ClientRepository } from '../services/client-ports.ts';
 import type { IfVersion } from '../services/if-version.ts';
-import type { Tenant } from '../services/principal.ts';
+import { endHandoversTo } from './claim-repository.ts';
+import { updateClient } from './client-update-sql.ts';
 import { limitsOf } from './limits-sql.ts';
 import type { Postgres } from './postgres.ts';
 import { removeClients } from './removal-sql.ts';
 import {
-  assignments,
+  clientsOf,
   insertAudit,
   insertClientChange,
   lockOwner,
   moment,
   OUTBOX_OF_TRANSACTION,
-  ownedBy,
   selectPage,
 } from './sql-parts.ts';
 import { transactionIf } from './transaction-if.ts';
 
+const STATE = sql`(case when c.lifecycle = 'active' and (u.status <> 'active' or c.suspended_at is not null) then 'disabled'
+  else c.lifecycle end)`;
 const SELECT_CLIENT = sql`select c.client_id, c.user_id, c.namespace_id, c.name as client_name, c.description as client_desc,
-  c.type as client_type, c.config_version, c.config_applied_version,
-  case when c.lifecycle = 'active' and (u.status <> 'active' or c.suspended_at is not null) then 'disabled'
-    else c.lifecycle end as state, c.suspended_reason, c.suspended_at is not null as suspended, c.row_version as version,
+  c.type as client_type, c.config_version, c.config_applied_version, ${STATE} as state,
+  c.suspended_reason, c.suspended_at is not null as suspended, c.row_version as version,
   ${moment('c.last_seen_at')} as last_seen_at, ${moment('c.expires_at')} as expires_at,
   ${moment('c.created_at')} as created_at, ${moment('c.updated_at')} as updated_at`;
 const FROM = sql`clients c left join users u on u.user_id = c.user_id`;
+
+const WITH_STATUS = {
+  active: sql`${STATE} = 'active'`,
+  disabled: sql`${STATE} = 'disabled'`,
+  claimed: sql`c.lifecycle = 'claimed'`,
+  suspended: sql`c.suspended_at is not null`,
+};
 
 /** Clients; every change that relays or agents must hear of leaves a row in the outbox. */
 export function createClientRepository(postgres: Postgres): ClientRepository {
@@ -70,7 +78,7 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
       return row ?? null;
     },
 
-    list: ({ userId, type }, tenant, page) =>
+    list: ({ userId, type, status, q }, tenant, page) =>
       selectPage<ClientRecord>(
         postgres,
         {
@@ -80,40 +88,22 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
             clientsOf(tenant),
             userId === undefined ? sql`true` : sql`c.user_id = ${userId}`,
             type === undefined ? sql`true` : sql`c.type = ${type}`,
+            status === undefined ? sql`true` : WITH_STATUS[status],
+            q === undefined ? sql`true` : sql`strpos(lower(c.name), lower(${q})) > 0`,
           ],
           id: sql`c.client_id`,
         },
         page,
       ),
 
-    update(client, { name, description, enabled }, audit, ifVersion) {
-      const set = assignments({
-        name: name === undefined ? undefined : sql`${name}`,
-        description: description === undefined ? undefined : sql`${description}`,
-        lifecycle: enabled === undefined ? undefined : sql`${enabled ? 'active' : 'disabled'}`,
-      });
-      // Who is switched off must come with a new ticket; names concern nobody else.
-      const switched = enabled === undefined ? sql`false` : sql`old.lifecycle <> ${enabled ? 'active' : 'disabled'}`;
-      const voided = enabled === false ? sql`case when ${switched} then 1 else 0 end` : sql`0`;
-      return change(
-        client,
-        ifVersion,
-        sql`
-        with old as (select client_id, lifecycle from clients where client_id = ${client.client_id} and lifecycle <> 'claimed'),
-        changed as (
-          update clients c set ${sql.join([...set, sql`row_version = c.row_version + 1`, sql`updated_at = now()`], sql`, `)},
-            credential_generation = c.credential_generation + ${voided}
-          from old where c.client_id = old.client_id
-          returning c.client_id, c.user_id, c.config_version, ${switched} as switched
-        ), audited as (${auditClient(audit)})
-        ${insertClientChange(enabled === true ? 'enabled' : 'disabled', sql`(select * from changed where switched)`)}`,
-      );
-    },
+    update: (client, update, audit, ifVersion) =>
+      change(client, ifVersion, updateClient(client.client_id, update, audit)),
 
     remove: (client, audit, ifVersion) =>
       change(
         client,
         ifVersion,
+        endHandoversTo(sql`${client.client_id}`),
         ...removeClients(sql`select ${client.client_id}::bigint as client_id`),
         sql`
         with changed as (
@@ -127,6 +117,8 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
       change(
         client,
         ifVersion,
+        // Who rotates takes away what was given out before: also from whoever holds the code of before a claim.
+        endHandoversTo(sql`${client.client_id}`),
         sql`
         with changed as (
           update clients set auth_code_hash = ${authCodeHash}, credential_generation = credential_generation + 1,
@@ -150,17 +142,4 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
 
 function auditClient(audit: Parameters<typeof insertAudit>[0]): SQL {
   return insertAudit(audit, 'client', sql`changed.client_id::text`, sql`changed.user_id`, sql`changed`);
-}
-
-/** Rows of clients `c` that the tenant sees. */
-function clientsOf(tenant: Tenant): SQL {
-  switch (tenant.kind) {
-    case 'all':
-      return sql`true`;
-    case 'user':
-    case 'owner':
-      return ownedBy('c', tenant);
-    case 'client':
-      return sql`c.client_id = ${tenant.clientId}`;
-  }
 }

@@ -3,12 +3,16 @@ import type { AuditEntry } from '../services/audit.ts';
 import type { NewDomain } from '../services/binding-ports.ts';
 import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
 import { limitsOf, mappingCount } from './limits-sql.ts';
+import { endQuarantine, reservationsAgainst } from './quarantine-sql.ts';
 import { array, insertAudit } from './sql-parts.ts';
+import { allWanted, wantedUpstreams } from './upstream-sql.ts';
 
 /** What `insertDomain()` answers; no row: there is no such client. */
 export interface DomainMade {
   limit: number | null;
   current: number;
+  /** false: a client of it is gone. */
+  complete: boolean;
   domain_id: number | null;
   outbox_id: number | null;
 }
@@ -26,23 +30,28 @@ export function insertDomain(domain: NewDomain, audit: AuditEntry): SQL {
     quota as (
       select l.max_mappings as "limit", ${current} as current, owner.expires_at
       from owner, (${limitsOf(sql`${userId}::bigint`)}) l
-    ), changed as (
-      insert into http_domain_mappings as d (user_id, namespace_id, full_domain, subdomain, base_domain, verification_state, proof_token,
+    ), wanted as (${wantedUpstreams(domain.upstreams, domain)}),
+    changed as (
+      insert into http_domain_mappings as d (user_id, namespace_id, full_domain, subdomain, base_domain, verification_state, proof_token, verified_at, proof_due_at,
         target_scheme, target_host, target_port, host_header, tls_mode, access_allow, access_deny, status, expires_at)
       select ${userId}::bigint, ${domain.namespaceId}::bigint, ${domain.fullDomain}, ${under?.subdomain ?? null}::text, ${under?.baseDomain ?? null}::text,
-        ${domain.verified ? 'verified' : 'pending_verification'}, ${domain.proofToken}::text, ${domain.targetScheme},
+        ${domain.verified ? 'verified' : 'pending_verification'}, ${domain.proofToken}::text,
+        ${domain.verified ? sql`now()` : sql`null`}, ${domain.proofToken === null ? sql`null` : sql`now()`}, ${domain.targetScheme},
         ${domain.targetHost}, ${domain.targetPort}::int, ${domain.hostHeader}::text, ${domain.tlsMode},
         ${array(access.allow, 'text')}, ${array(access.deny, 'text')}, ${domain.enabled ? 'active' : 'disabled'},
         quota.expires_at
-      from quota where "limit" is null or current < "limit"
+      from quota where ("limit" is null or current < "limit") and ${allWanted(domain.upstreams)}
+        and not exists (${reservationsAgainst(domain.fullDomain, under?.subdomain ?? null, userId)})
       on conflict do nothing
-      returning ${changedDomain(false)}, ${clientIds(clientId)} as client_ids
+      returning ${changedDomain(false)}, ${clientIds(...domain.upstreams.map((row) => row.client_id))} as client_ids
     ), served as (
-      insert into endpoint_upstreams (domain_id, client_id) select id, ${clientId}::bigint from changed
-    ), bumped as (${bumpClients(TELLABLE)}),
+      insert into endpoint_upstreams (domain_id, client_id, weight, priority)
+      select changed.id, wanted.client_id, wanted.weight, wanted.priority from changed cross join wanted
+    ), taken_again as (${endQuarantine(sql`(select endpoint as full_domain from changed)`)}),
+    ${bumpClients(TELLABLE)},
     told as (${insertBindingChange(TELLABLE)}),
     audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
-    select quota."limit", quota.current, (select id from changed) as domain_id, (select id from told) as outbox_id
+    select quota."limit", quota.current, ${allWanted(domain.upstreams)} as complete, (select id from changed) as domain_id, (select id from told) as outbox_id
     from quota`;
 }
 

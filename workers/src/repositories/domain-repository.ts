@@ -5,13 +5,16 @@ import type {
   DomainRepository,
   NameHolder,
   NewDomain,
+  Reservation,
 } from '../services/binding-ports.ts';
 import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
 import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedDomain, type DomainMade, insertDomain, TELLABLE } from './domain-insert-sql.ts';
+import { awaitHolder, QUARANTINE, quarantineNames, reservationsAgainst } from './quarantine-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError } from './postgres.ts';
 import { array, assignments, domainsOf, insertAudit, lockOwner, moment, selectPage } from './sql-parts.ts';
 import { transactionIf } from './transaction-if.ts';
+import { allWanted, replaceUpstreams, wantedUpstreams } from './upstream-sql.ts';
 
 const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id, d.namespace_id,
   (select e.client_id from endpoint_upstreams e where e.domain_id = d.id order by e.priority, e.client_id limit 1) as client_id,
@@ -24,6 +27,7 @@ const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id, d.namespace_id,
   d.full_domain, d.subdomain, d.base_domain, d.verification_state, d.proof_token,
   ${moment('d.verified_at')} as verified_at, ${moment('d.proof_checked_at')} as proof_checked_at,
   ${moment('d.proof_missing_since')} as proof_missing_since,
+  case when d.proof_token is not null then ${moment('d.proof_due_at')} end as proof_due_at,
   d.target_scheme, d.target_host, d.target_port, d.host_header, d.tls_mode, d.status = 'active' as enabled,
   jsonb_build_object('allow', to_jsonb(d.access_allow), 'deny', to_jsonb(d.access_deny)) as access,
   d.total_connections, d.total_bytes_in, d.total_bytes_out, ${moment('d.last_active_at')} as last_active_at,
@@ -49,12 +53,17 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
   return {
     async create(domain, audit) {
       const [row] = await goneIfDangling(() =>
-        postgres.transaction<DomainMade>(lockOwner(domain.userId, domain.clientId), insertDomain(domain, audit)),
+        postgres.transaction<DomainMade>(
+          lockOwner(domain.userId, domain.clientId),
+          awaitHolder(domain.fullDomain),
+          insertDomain(domain, audit),
+        ),
       );
       if (row === undefined) return { outcome: 'gone' };
       if (row.domain_id !== null) {
         return { outcome: 'done', domainId: row.domain_id, outboxIds: row.outbox_id === null ? [] : [row.outbox_id] };
       }
+      if (!row.complete) return { outcome: 'gone' };
       // The name's state is told first: to put one's own name to use again needs no room.
       const own = domain.userId === null ? null : await ownClaim(domain);
       if (own !== null) return { outcome: 'taken', domainId: own };
@@ -66,7 +75,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
       if (row.limit !== null && row.current >= row.limit) {
         return { outcome: 'over_quota', limit: row.limit, current: row.current };
       }
-      // Its holder has given it up in between.
+      // Its holder has given it up in between, or it is in quarantine.
       return { outcome: 'taken', domainId: null };
     },
 
@@ -79,12 +88,13 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
 
     holder,
 
-    async reserved(fullDomain, subdomain, userId) {
-      const rows = await postgres.query(sql`
-        select name from reserved_names
-        where name in (${fullDomain}, ${subdomain ?? fullDomain}) and (until is null or until > now())
-          and user_id is distinct from ${userId ?? -1}::bigint`);
-      return rows.length > 0;
+    async reservation(fullDomain, subdomain, userId) {
+      const [row] = await postgres.query<Reservation>(sql`
+        select case when r.reason = ${QUARANTINE} then 'quarantine' else 'reserved' end as reason,
+          ${moment('r.until')} as until
+        from (${reservationsAgainst(fullDomain, subdomain, userId)}) r
+        order by r.until desc nulls first limit 1`);
+      return row ?? null;
     },
 
     list: ({ userId, clientId }, tenant, page) =>
@@ -105,7 +115,8 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
 
     async update(domain, change, audit, ifVersion): Promise<DomainOutcome> {
       const { domain_id: id, client_id: before } = domain;
-      const after = change.clientId ?? before;
+      const { upstreams } = change;
+      const wanted = wantedUpstreams(upstreams ?? [], { userId: domain.user_id, namespaceId: domain.namespace_id });
       const set = assignments({
         target_scheme: valueOf(change.targetScheme),
         target_host: valueOf(change.targetHost),
@@ -122,16 +133,16 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
           lockOwner(domain.user_id, before),
           { table: 'http_domain_mappings', id, ifVersion },
           sql`
-          with changed as (
+          with wanted as (${wanted}),
+          changed as (
             update http_domain_mappings d set ${sql.join(
               [...set, sql`row_version = nextval('row_version_seq')`, sql`updated_at = now()`],
               sql`, `,
             )}
-            where d.id = ${id} returning ${changedDomain(false)}, ${concerned(after)} as client_ids
-          ), handed_over as (
-            update endpoint_upstreams e set client_id = ${after} from changed c
-            where e.domain_id = c.id and e.client_id = ${before} and ${before !== after}
-          ), bumped as (${bumpClients(TELLABLE)}),
+            where d.id = ${id} and ${allWanted(upstreams ?? [])}
+            returning ${changedDomain(false)}, ${concerned(...(upstreams ?? []).map((row) => row.client_id))} as client_ids
+          ), ${upstreams === undefined ? sql`` : sql`${replaceUpstreams('domain_id', 'id')},`}
+          ${bumpClients(TELLABLE)},
           told as (${insertBindingChange(TELLABLE)}),
           audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
           select changed.id as domain_id, told.id as outbox_id from changed left join told on true`,
@@ -150,8 +161,9 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
         sql`
         with changed as (
           delete from http_domain_mappings d where d.id = ${domain.domain_id}
-          returning ${changedDomain(true)}, ${concerned(null)} as client_ids
-        ), bumped as (${bumpClients(TELLABLE)}),
+          returning ${changedDomain(true)}, ${concerned()} as client_ids, d.full_domain, d.base_domain
+        ), quarantined as (${quarantineNames(sql`changed`)}),
+        ${bumpClients(TELLABLE)},
         audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
         ${insertBindingChange(TELLABLE)}`,
       );
@@ -160,10 +172,10 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
   };
 }
 
-/** Every client that serves `d`, and one more. */
-function concerned(clientId: number | null): SQL {
+/** Every client that serves `d`, and those that shall serve it. */
+function concerned(...wanted: number[]): SQL {
   return sql`array(select e.client_id from endpoint_upstreams e where e.domain_id = d.id
-    union select unnest(${clientIds(clientId)}))`;
+    union select unnest(${clientIds(...wanted)}))`;
 }
 
 function valueOf(value: string | number | null | undefined): SQL | undefined {

@@ -15,10 +15,21 @@ export const limitsOf = (userId: SQL): SQL => sql`
   from plans p left join user_quotas q on q.user_id = ${userId}
   where p.name = coalesce((select o.plan from users o where o.user_id = ${userId}), 'anonymous')`;
 
-/** Bytes that the user has moved this calendar month (UTC). */
-export const monthTrafficOf = (userId: SQL): SQL => sql`coalesce((
+/**
+ * Bytes that the user has moved in a calendar month (UTC).
+ *
+ * @param at A moment of the month; absent: this month.
+ */
+export const monthTrafficOf = (userId: SQL, at: SQL = sql`now()`): SQL => sql`coalesce((
   select t.bytes_in + t.bytes_out from usage_monthly t
-  where t.user_id = ${userId} and t.month = date_trunc('month', now() at time zone 'utc')::date), 0)`;
+  where t.user_id = ${userId} and t.month = date_trunc('month', ${at} at time zone 'utc')::date), 0)`;
+
+/** Bytes that an anonymous client has moved. It lives shorter than a month: its traffic is that of what it serves. */
+export const anonymousTrafficOf = (clientId: SQL): SQL => sql`(
+  coalesce((select sum(m.total_bytes_in + m.total_bytes_out)::bigint from port_mappings m
+    where m.mapping_id in (select e.mapping_id from endpoint_upstreams e where e.client_id = ${clientId})), 0)
+  + coalesce((select sum(d.total_bytes_in + d.total_bytes_out)::bigint from http_domain_mappings d
+    where d.id in (select e.domain_id from endpoint_upstreams e where e.client_id = ${clientId})), 0))`;
 
 /** Mappings and domains of a user together: that is what max_mappings counts. */
 export function mappingCount(userId: SQL): SQL {

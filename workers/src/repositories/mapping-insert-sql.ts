@@ -5,6 +5,7 @@ import { bumpClients, clientIds, insertBindingChange } from './binding-change-sq
 import { mappingEndpoint } from './binding-sql.ts';
 import { limitsOf, mappingCount } from './limits-sql.ts';
 import { array, insertAudit } from './sql-parts.ts';
+import { allWanted, wantedUpstreams } from './upstream-sql.ts';
 
 /** What `insertMapping()` answers; no row: there is no such user. */
 export interface MappingMade {
@@ -13,6 +14,8 @@ export interface MappingMade {
   /** null: no pool has the port, or every port of the group's is taken. */
   port: number | null;
   pool_size: number;
+  /** false: a client of it is gone. */
+  complete: boolean;
   mapping_id: number | null;
   outbox_id: number | null;
 }
@@ -26,6 +29,7 @@ export function insertMapping(mapping: NewMapping, audit: AuditEntry): SQL {
     select l.max_mappings as "limit", ${mappingCount(sql`${mapping.userId}`)} as current
     from (${limitsOf(sql`${mapping.userId}`)}) l
   ), pool as (${isPublic ? portPool(mapping.relayGroup) : sql`select null::int as port, true as online where false`}),
+  wanted as (${wantedUpstreams(mapping.upstreams, mapping)}),
   chosen as (${isPublic ? choosePort(mapping) : sql`select null::int as port`}),
   made as (
     insert into port_mappings as m (user_id, namespace_id, name, source_client_id, protocol, local_port, relay_group, remote_port,
@@ -35,15 +39,17 @@ export function insertMapping(mapping: NewMapping, audit: AuditEntry): SQL {
       ${mapping.targetHost}::text, ${mapping.targetPort}::int, ${isPublic ? null : mapping.secretEncrypted}::text,
       ${mapping.enabled}::boolean, ${array(mapping.access.allow, 'text')}, ${array(mapping.access.deny, 'text')}
     from quota, chosen
-    where ("limit" is null or current < "limit") and (${!isPublic} or chosen.port is not null)
+    where ("limit" is null or current < "limit") and ${allWanted(mapping.upstreams)} and (${!isPublic} or chosen.port is not null)
     on conflict (relay_group, protocol, remote_port) do nothing
-    returning ${changedMapping(false)}, ${clientIds(mapping.targetClientId, sourceId)} as client_ids
+    returning ${changedMapping(false)}, ${clientIds(sourceId, ...mapping.upstreams.map((row) => row.client_id))} as client_ids
   ), served as (
-    insert into endpoint_upstreams (mapping_id, client_id) select mapping_id, ${mapping.targetClientId}::bigint from made
-  ), bumped as (${bumpClients(sql`made`)}),
+    insert into endpoint_upstreams (mapping_id, client_id, weight, priority)
+    select made.mapping_id, wanted.client_id, wanted.weight, wanted.priority from made cross join wanted
+  ), ${bumpClients(sql`made`)},
   told as (${insertBindingChange(sql`made`)}),
   audited as (${insertAudit(audit, 'mapping', sql`made.mapping_id::text`, sql`made.user_id`, sql`made`)})
   select quota."limit", quota.current, (select port from chosen) as port, (select count(*) from pool) as pool_size,
+    ${allWanted(mapping.upstreams)} as complete,
     (select mapping_id from made) as mapping_id, (select id from told) as outbox_id
   from quota`;
 }

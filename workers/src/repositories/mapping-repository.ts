@@ -7,6 +7,7 @@ import { changedMapping, insertMapping, type MappingMade, portPool } from './map
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
 import { array, assignments, insertAudit, lockOwner, mappingsOf, moment, selectPage } from './sql-parts.ts';
 import { transactionIf } from './transaction-if.ts';
+import { allWanted, replaceUpstreams, wantedUpstreams } from './upstream-sql.ts';
 
 /** Ports of a random choice that another tenant took meanwhile: so often another one is tried. */
 const PORT_TRIES_MAX = 5;
@@ -17,8 +18,9 @@ const SELECT_MAPPING = sql`select m.mapping_id, m.user_id, m.namespace_id, m.nam
   ${upstreamRows(sql.raw('e.mapping_id = m.mapping_id'))} as upstreams,
   ${problemsOf(
     sql.raw(`'mapping:' || m.mapping_id`),
-    sql.raw(`c.client_id = m.source_client_id or c.client_id in (
-    select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id)`),
+    // One list of ids, so that the primary key serves; an `or` would read every client there is.
+    sql.raw(`c.client_id = any(array(
+    select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id) || m.source_client_id)`),
   )} as problems,
   m.local_port, m.relay_group, m.remote_port, m.target_host, m.target_port, m.enabled, m.carrier,
   jsonb_build_object('allow', to_jsonb(m.access_allow), 'deny', to_jsonb(m.access_deny)) as access,
@@ -50,6 +52,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
           return { outcome: 'over_quota', limit: row.limit, current: row.current };
         }
         const chosen = mapping.kind === 'public' && mapping.remotePort !== null;
+        if (!row.complete) return { outcome: 'gone' };
         if (row.port === null) return { outcome: chosen || row.pool_size === 0 ? 'no_pool' : 'port_taken' };
         if (chosen || tries === PORT_TRIES_MAX) return { outcome: 'port_taken' };
       }
@@ -82,6 +85,8 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
     update: (mapping, change, audit, ifVersion) =>
       portTakenIfUnique(async () => {
         const { mapping_id: id, source_client_id: source, target_client_id: target, relay_group: group } = mapping;
+        const { upstreams } = change;
+        const owner = { userId: mapping.user_id, namespaceId: mapping.namespace_id };
         const set = assignments({
           name: valueOf(change.name),
           target_host: valueOf(change.targetHost),
@@ -101,19 +106,23 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
           lockOwner(mapping.user_id, target),
           { table: 'port_mappings', id, ifVersion },
           sql`
-          with old as (select m.*, ${inPool} as in_pool from port_mappings m where m.mapping_id = ${id}),
+          with wanted as (${wantedUpstreams(upstreams ?? [], owner)}),
+          old as (select m.*, ${inPool} as in_pool from port_mappings m
+            where m.mapping_id = ${id} and ${allWanted(upstreams ?? [])}),
           changed as (
             update port_mappings m set ${sql.join(
               [...set, sql`row_version = nextval('row_version_seq')`, sql`updated_at = now()`],
               sql`, `,
             )}
             from old where m.mapping_id = old.mapping_id and old.in_pool
-            returning ${changedMapping(false)}, ${concerned(source)} as client_ids, old.remote_port as old_port
-          ), moved as (
+            returning ${changedMapping(false)}, old.remote_port as old_port,
+              ${concerned(source, ...(upstreams ?? []).map((row) => row.client_id))} as client_ids
+          ), ${upstreams === undefined ? sql`` : sql`${replaceUpstreams('mapping_id', 'mapping_id')},`}
+          moved as (
             select m.binding_id, m.client_ids, m.version, true as deleted,
               ${`${mapping.protocol}:${group}:`}::text || m.old_port as endpoint
             from changed m where m.endpoint is not null
-          ), bumped as (${bumpClients(sql`changed`)}),
+          ), ${bumpClients(sql`changed`)},
           told as (${insertBindingChange(sql`(
             select binding_id, endpoint, version, deleted, client_ids from changed
             union all
@@ -137,7 +146,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
         with changed as (
           delete from port_mappings m where m.mapping_id = ${id}
           returning ${changedMapping(true)}, ${concerned(source)} as client_ids
-        ), bumped as (${bumpClients(sql`changed`)}),
+        ), ${bumpClients(sql`changed`)},
         audited as (${insertAudit(audit, 'mapping', sql`changed.mapping_id::text`, sql`changed.user_id`, sql`changed`)})
         ${insertBindingChange(sql`changed`)}`,
       );
@@ -146,10 +155,10 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
   };
 }
 
-/** Every client that serves `m`, and its source. */
-function concerned(source: number | null): SQL {
+/** Every client that serves `m`, its source, and those that shall serve it. */
+function concerned(source: number | null, ...wanted: number[]): SQL {
   return sql`array(select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
-    union select unnest(${clientIds(source)}))`;
+    union select unnest(${clientIds(source, ...wanted)}))`;
 }
 
 function valueOf(value: string | number | boolean | undefined): SQL | undefined {

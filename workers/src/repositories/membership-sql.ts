@@ -1,5 +1,17 @@
 import { type SQL, sql } from 'drizzle-orm';
 
+/** What becomes of a user's teams when it ends: its own end, others go on without it. Parts of a statement. */
+export function leaveNamespaces(userId: number): SQL {
+  return sql`
+    teams_gone as (delete from namespaces where user_id = ${userId} returning namespace_id),
+    left_teams as (
+      delete from memberships where user_id = ${userId} and role <> 'owner' returning namespace_id
+    ), teams_risen as (
+      update namespaces n set row_version = row_version + 1, updated_at = now()
+      from left_teams l where n.namespace_id = l.namespace_id and n.user_id <> ${userId}
+    )`;
+}
+
 /** Teams of a user as JSON, in the shape of `Membership`; those whose owner is not active do not count. */
 export function membershipsOf(userId: SQL): SQL {
   return sql`coalesce((

@@ -1,8 +1,15 @@
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { Env } from '../env.ts';
+import type { LedgerOwners } from '../services/ledger-ports.ts';
 import type { NodeOwners, NodeRegistry, PresenceOwners, RouteOwners } from '../services/live-ports.ts';
 import { callObject, callObjectOnce } from './object-call.ts';
-import { clientPresenceStub, domainRouteStub, nodeDirectoryStub, relayNodeStub } from './object-stubs.ts';
+import {
+  clientPresenceStub,
+  domainRouteStub,
+  nodeDirectoryStub,
+  relayNodeStub,
+  usageLedgerStub,
+} from './object-stubs.ts';
 
 /** The Durable Objects behind the services' ports. */
 export interface ObjectOwners {
@@ -10,6 +17,7 @@ export interface ObjectOwners {
   presences: PresenceOwners;
   nodes: NodeOwners;
   registry: NodeRegistry;
+  ledgers: LedgerOwners;
 }
 
 export function createObjectOwners(env: Env): ObjectOwners {
@@ -56,6 +64,11 @@ export function createObjectOwners(env: Env): ObjectOwners {
       free: (nodeId) => callObject(async () => nodeDirectoryStub(env).free(nodeId)),
       voidTickets: (voided) => callObject(async () => nodeDirectoryStub(env).voidTickets(voided)),
       tellKeys: (keys) => callObject(async () => nodeDirectoryStub(env).tellKeys(keys)),
+    },
+    ledgers: {
+      admit: (userId, entries) => callObject(async () => usageLedgerStub(env, userId).admit(entries)),
+      used: (userId, nodeId, bytesPerS) => callObject(async () => usageLedgerStub(env, userId).used(nodeId, bytesPerS)),
+      waiting: (userId) => callObject(async () => usageLedgerStub(env, userId).waiting()),
     },
   };
 }

@@ -20,6 +20,11 @@ export function nodeDirectoryStub(env: Env) {
   return env.NODE_DIRECTORY.getByName('cluster');
 }
 
+/** The owner of a user's limits over the whole cluster. */
+export function usageLedgerStub(env: Env, userId: number) {
+  return env.USAGE_LEDGER.getByName(String(userId));
+}
+
 /** One of the places where requests are counted. */
 export function rateLimiterStub(env: Env, shard: number) {
   return env.RATE_LIMITER.getByName(`shard-${shard}`);

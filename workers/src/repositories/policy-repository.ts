@@ -6,7 +6,7 @@ import type { Cipher, ClientStanding, PolicyRepository } from '../services/ports
 import { domainUrl, portUrl, type PublicUrls } from '../services/public-urls.ts';
 import { toBase64Url } from '../services/random.ts';
 import { domainBindings, mappingBindings } from './binding-sql.ts';
-import { limitsOf, monthTrafficOf } from './limits-sql.ts';
+import { anonymousTrafficOf, limitsOf, monthTrafficOf } from './limits-sql.ts';
 import type { Postgres } from './postgres.ts';
 import { array } from './sql-parts.ts';
 
@@ -71,6 +71,7 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
         select c.client_id as "clientId", c.user_id as "userId", c.namespace_id as "namespaceId", c.type, c.name,
           case when c.lifecycle = 'active' and (u.status <> 'active' or c.suspended_at is not null) then 'disabled'
             else c.lifecycle end as state,
+          case when c.suspended_at is not null then jsonb_build_object('reason', c.suspended_reason) end as suspended,
           c.credential_generation as generation, c.config_version as "configVersion",
           c.upgraded_to as "upgradedTo", c.auth_code_hash as "authCodeHash"
         from clients c left join users u on u.user_id = c.user_id
@@ -88,7 +89,9 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
               'bandwidth_bytes_per_s', l.total_bandwidth_limit,
               'traffic_remaining_bytes', case when l.monthly_traffic_limit is not null then
                 greatest(0, l.monthly_traffic_limit - case when c.user_id is not null
-                  then ${monthTrafficOf(sql`c.user_id`)} else ${anonymousTraffic(c)} end) end)
+                  then ${monthTrafficOf(sql`c.user_id`)} else ${anonymousTrafficOf(c)} end) end,
+              'ledger', jsonb_build_object('version', 0, 'total_bandwidth_bytes_per_s', l.total_bandwidth_limit,
+                'max_active_mappings', l.max_active_mappings, 'waiting_bindings', '[]'::jsonb))
             from (${limitsOf(sql`c.user_id`)}) l) as limits,
           coalesce((select jsonb_agg(b.binding) from (
             ${mappingBindings(sql`m.mapping_id in ${named(c)}`)}
@@ -130,15 +133,6 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
       return { version: row.config_version, bindings: [...mappings, ...domains] } satisfies AgentConfig;
     },
   };
-}
-
-/** An anonymous client lives shorter than a month: its traffic is that of what it serves. */
-function anonymousTraffic(clientId: SQL): SQL {
-  return sql`(
-    coalesce((select sum(m.total_bytes_in + m.total_bytes_out)::bigint from port_mappings m
-      where m.mapping_id in ${served('mapping_id', clientId)}), 0)
-    + coalesce((select sum(d.total_bytes_in + d.total_bytes_out)::bigint from http_domain_mappings d
-      where d.id in ${served('domain_id', clientId)}), 0))`;
 }
 
 async function toMappingBinding(clientId: number, mapping: MappingConfig, secrets: Cipher): Promise<AgentBinding> {

@@ -1,4 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { bumpClients } from './binding-change-sql.ts';
+import { quarantineNames } from './quarantine-sql.ts';
 
 /**
  * Takes clients out of everything: private mappings of which one is the source go, as do mappings and domains that
@@ -22,20 +24,18 @@ export function removeClients(clientIds: SQL): [SQL, SQL] {
         or m.mapping_id in (select e.mapping_id from endpoint_upstreams e where e.client_id in (select client_id from leaving))
     ), ended as (
       delete from port_mappings m using touched t where m.mapping_id = t.mapping_id and t.ends
-      returning m.*, t.client_ids, true as deleted, m.row_version + 1 as version
+      returning m.*, 'mapping:' || m.mapping_id as binding_id, t.client_ids, true as deleted, m.row_version + 1 as version
     ), kept as (
       update port_mappings m set row_version = nextval('row_version_seq') from touched t
       where m.mapping_id = t.mapping_id and not t.ends
-      returning m.*, t.client_ids, false as deleted, m.row_version as version
+      returning m.*, 'mapping:' || m.mapping_id as binding_id, t.client_ids, false as deleted, m.row_version as version
     ), left_behind as (
       delete from endpoint_upstreams e using kept k
       where e.mapping_id = k.mapping_id and e.client_id in (select client_id from leaving)
     ), changed as (select * from ended union all select * from kept),
-    bumped as (
-      update clients set config_version = config_version + 1 where client_id in (select unnest(client_ids) from changed)
-    )
+    ${bumpClients(sql`changed`)}
     insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
-    select 'binding_changed', 'mapping:' || mapping_id,
+    select 'binding_changed', binding_id,
       case when source_client_id is null then protocol || ':' || relay_group || ':' || remote_port end,
       version, deleted, client_ids
     from changed`;
@@ -48,20 +48,19 @@ export function removeClients(clientIds: SQL): [SQL, SQL] {
       where d.id in (select e.domain_id from endpoint_upstreams e where e.client_id in (select client_id from leaving))
     ), ended as (
       delete from http_domain_mappings d using touched t where d.id = t.id and t.ends
-      returning d.*, t.client_ids, true as deleted, d.row_version + 1 as version
+      returning d.*, 'domain:' || d.id as binding_id, t.client_ids, true as deleted, d.row_version + 1 as version
     ), kept as (
       update http_domain_mappings d set row_version = nextval('row_version_seq') from touched t
       where d.id = t.id and not t.ends
-      returning d.*, t.client_ids, false as deleted, d.row_version as version
+      returning d.*, 'domain:' || d.id as binding_id, t.client_ids, false as deleted, d.row_version as version
     ), left_behind as (
       delete from endpoint_upstreams e using kept k
       where e.domain_id = k.id and e.client_id in (select client_id from leaving)
     ), changed as (select * from ended union all select * from kept),
-    bumped as (
-      update clients set config_version = config_version + 1 where client_id in (select unnest(client_ids) from changed)
-    )
+    quarantined as (${quarantineNames(sql`ended`)}),
+    ${bumpClients(sql`changed`)}
     insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
-    select 'binding_changed', 'domain:' || id, full_domain, version, deleted, client_ids from changed
+    select 'binding_changed', binding_id, full_domain, version, deleted, client_ids from changed
     where verification_state = 'verified'`;
   return [mappings, domains];
 }

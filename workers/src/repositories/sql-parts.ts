@@ -34,7 +34,7 @@ export function lockOwner(userId: number | null, clientId: number | null): SQL {
 }
 
 /** Rows with `user_id` and `namespace_id` that the tenant sees. @param table Its alias. */
-export function ownedBy(table: 'c' | 'd' | 'm', tenant: Tenant & { kind: 'user' | 'owner' }): SQL {
+export function ownedBy(table: 'c' | 'd' | 'l' | 'm', tenant: Tenant & { kind: 'user' | 'owner' }): SQL {
   const user = sql.raw(`${table}.user_id`);
   const namespace = sql.raw(`${table}.namespace_id`);
   const alone = sql`(${user} = ${tenant.userId} and ${namespace} is null)`;
@@ -44,6 +44,19 @@ export function ownedBy(table: 'c' | 'd' | 'm', tenant: Tenant & { kind: 'user' 
   }
   if (tenant.namespaceId === null) return alone;
   return sql`(${user} = ${tenant.userId} and ${namespace} = ${tenant.namespaceId})`;
+}
+
+/** Rows of clients `c` that the tenant sees. */
+export function clientsOf(tenant: Tenant): SQL {
+  switch (tenant.kind) {
+    case 'all':
+      return sql`true`;
+    case 'user':
+    case 'owner':
+      return ownedBy('c', tenant);
+    case 'client':
+      return sql`c.client_id = ${tenant.clientId}`;
+  }
 }
 
 /** Rows of port_mappings `m` that the tenant sees. */
@@ -116,7 +129,7 @@ export async function selectPage<Row>(
 }
 
 /** Half a surrogate pair, which `jsonb` refuses, becomes U+FFFD as it does in columns of text. */
-function json(value: unknown): SQL {
+export function json(value: unknown): SQL {
   const wellFormed = (_key: string, one: unknown): unknown => (typeof one === 'string' ? one.toWellFormed() : one);
   return sql`${value === null ? null : JSON.stringify(value, wellFormed)}::jsonb`;
 }

@@ -1,11 +1,22 @@
 import { sql } from 'drizzle-orm';
 import type { SweepRepository } from '../services/live-ports.ts';
 import type { Postgres } from './postgres.ts';
+import { bumpClients } from './binding-change-sql.ts';
+import { quarantineNames } from './quarantine-sql.ts';
 import { removeClients } from './removal-sql.ts';
 import { insertClientChange, OUTBOX_OF_TRANSACTION } from './sql-parts.ts';
 
 /** Rows that one sweep removes of a kind at the most; the next one goes on. */
 const BATCH = 500;
+
+/**
+ * For so long an agent that was away finds its new identity, … Both are counted from the end that the anonymous client
+ * would have had, at most a day after the claim.
+ */
+const HANDOVER_DAYS = 30;
+
+/** … and hears what became of the old one. */
+const CLAIMED_DAYS = 90;
 
 /** The same set in every statement of a transaction: `now()` stands still in it. */
 const EXPIRED_CLIENTS = sql`select client_id from clients
@@ -20,7 +31,11 @@ export function createSweepRepository(postgres: Postgres): SweepRepository {
         ...removeClients(EXPIRED_CLIENTS),
         sql`
         with gone as (
-          delete from clients where client_id in (${EXPIRED_CLIENTS}) returning client_id, config_version
+          delete from clients where client_id in (${EXPIRED_CLIENTS}) returning client_id, config_version, name, expires_at
+        ), audited as (
+          insert into audit_log (actor_type, action, object_type, object_id, before)
+          select 'system', 'client.expire', 'client', client_id::text,
+            jsonb_build_object('name', name, 'expires_at', expires_at) from gone
         ), told as (${insertClientChange('deleted', sql`gone`)})
         select id from told union all ${OUTBOX_OF_TRANSACTION}`,
       );
@@ -34,12 +49,17 @@ export function createSweepRepository(postgres: Postgres): SweepRepository {
           from http_domain_mappings d where d.expires_at <= now() order by d.id limit ${BATCH}
         ), gone as (
           delete from http_domain_mappings d using ended where d.id = ended.id
-          returning d.id, d.full_domain, d.row_version + 1 as version, d.verification_state, ended.client_ids
-        ), bumped as (
-          update clients set config_version = config_version + 1 where client_id in (select unnest(client_ids) from gone)
+          returning d.id, d.user_id, d.full_domain, d.base_domain, d.verification_state, 'domain:' || d.id as binding_id,
+            d.row_version + 1 as version, d.expires_at, ended.client_ids
+        ), quarantined as (${quarantineNames(sql`gone`)}),
+        ${bumpClients(sql`gone`)},
+        audited as (
+          insert into audit_log (actor_type, user_id, action, object_type, object_id, before)
+          select 'system', user_id, 'domain.expire', 'domain', id::text,
+            jsonb_build_object('full_domain', full_domain, 'expires_at', expires_at) from gone
         )
         insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
-        select 'binding_changed', 'domain:' || id, full_domain, version, true, client_ids from gone
+        select 'binding_changed', binding_id, full_domain, version, true, client_ids from gone
         where verification_state = 'verified' returning id`);
       return rows.map(({ id }) => id);
     },
@@ -49,6 +69,13 @@ export function createSweepRepository(postgres: Postgres): SweepRepository {
       await postgres.query(sql`delete from usage_reports where received_at < now() - interval '30 days'`);
       await postgres.query(sql`delete from idempotency_keys where created_at < now() - interval '24 hours'`);
       await postgres.query(sql`delete from outbox where delivered_at < now() - interval '24 hours'`);
+      await postgres.query(sql`update clients set handover_encrypted = null
+        where handover_encrypted is not null and expires_at < now() - make_interval(days => ${HANDOVER_DAYS})`);
+      await postgres.query(sql`delete from clients where client_id in (
+        select client_id from clients where lifecycle = 'claimed'
+          and expires_at < now() - make_interval(days => ${CLAIMED_DAYS}) limit ${BATCH})`);
+      await postgres.query(sql`delete from reserved_names where name in (
+        select name from reserved_names where until <= now() order by until limit ${BATCH * 10})`);
       await postgres.query(sql`delete from anonymous_creations where hour < now() - interval '2 hours'`);
     },
   };

@@ -1,4 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { noteOtherChange } from './binding-change-sql.ts';
 
 /**
  * What follows for the clients when a row of `changed` was switched on or off (tickets void, bindings changed), or has
@@ -12,7 +13,8 @@ export function clientsToldOf(changed: SQL): SQL {
       from ${changed} ch where c.user_id = ch.user_id and (ch.switched or ch.replanned)
       returning c.client_id, c.config_version,
         case when not ch.switched then 'limits' when ch.status = 'disabled' then 'disabled' else 'enabled' end as change
-    ), told as (
+    ), changes_noted as (${noteOtherChange(sql`clients_changed`)}),
+    told as (
       insert into outbox (kind, version, client_ids, change)
       select 'client_changed', config_version, array[client_id], change from clients_changed returning id
     ), mappings_changed as (

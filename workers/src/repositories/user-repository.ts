@@ -2,8 +2,11 @@ import type { Plan, User } from '@tunnox/domain/api/users';
 import { type SQL, sql } from 'drizzle-orm';
 import type { IfVersion } from '../services/if-version.ts';
 import type { QuotaFacts, UserOutcome, UserRepository } from '../services/user-ports.ts';
+import { noteOtherChange } from './binding-change-sql.ts';
 import { limitsOf, mappingCount, monthTrafficOf } from './limits-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
+import { endLoginsOf } from './login-sql.ts';
+import { leaveNamespaces } from './membership-sql.ts';
 import { removeClients } from './removal-sql.ts';
 import {
   assignments,
@@ -17,7 +20,7 @@ import {
 import { transactionIf } from './transaction-if.ts';
 import { clientsToldOf } from './user-change-sql.ts';
 
-const SELECT_USER = sql`select u.user_id, u.username, u.email, u.status, u.plan,
+export const SELECT_USER = sql`select u.user_id, u.username, u.email, u.status, u.plan,
   (select to_jsonb(l) from (${limitsOf(sql.raw('u.user_id'))}) l) as quota,
   ${moment('u.created_at')} as created_at, ${moment('u.updated_at')} as updated_at,
   ${moment('u.last_login_at')} as last_login_at, u.row_version as version`;
@@ -65,6 +68,13 @@ export function createUserRepository(postgres: Postgres): UserRepository {
       return row ?? null;
     },
 
+    async passwordHash(userId) {
+      const [row] = await postgres.query<{ hash: string | null }>(
+        sql`select password_hash as hash from users where user_id = ${userId}`,
+      );
+      return row?.hash ?? null;
+    },
+
     list: (filter, page) =>
       selectPage<User>(
         postgres,
@@ -94,6 +104,7 @@ export function createUserRepository(postgres: Postgres): UserRepository {
             from old where u.user_id = old.user_id
             returning u.user_id, u.status, u.status <> old.status as switched, u.plan <> old.plan as replanned
           ), ${clientsToldOf(sql`changed`)},
+          logged_out as (${endLoginsOf(sql`select user_id from changed where ${passwordHash !== undefined} or status = 'disabled'`)}),
           audited as (${insertAudit(audit, 'user', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
           select changed.user_id, array(select id from told union all select id from bindings_told) as outbox_ids
           from changed`,
@@ -105,12 +116,14 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         userId,
         ifVersion,
         sql`update api_keys set revoked_at = now() where user_id = ${userId} and revoked_at is null`,
+        endLoginsOf(sql`select ${userId}::bigint`),
         sql`update users set status = 'deleted', row_version = row_version + 1, updated_at = now() where user_id = ${userId}`,
         ...removeClients(sql`select client_id from clients where user_id = ${userId}`),
         sql`
           with gone as (
             delete from clients where user_id = ${userId} returning client_id, config_version
-          ), told as (${insertClientChange('deleted', sql`gone`)}),
+          ), ${leaveNamespaces(userId)},
+          told as (${insertClientChange('deleted', sql`gone`)}),
           audited as (${insertAudit(audit, 'user', sql`u.user_id::text`, sql`u.user_id`, sql`users u where u.user_id = ${userId}`)})
           select u.user_id, array(select id from told union all ${OUTBOX_OF_TRANSACTION}) as outbox_ids
           from users u where u.user_id = ${userId}`,
@@ -159,7 +172,8 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         ), concerned as (
           update clients c set config_version = c.config_version + 1 from changed ch where c.user_id = ch.user_id
           returning c.client_id, c.config_version
-        ), told as (${insertClientChange('limits', sql`concerned`)}),
+        ), noted as (${noteOtherChange(sql`concerned`)}),
+        told as (${insertClientChange('limits', sql`concerned`)}),
         audited as (${insertAudit(audit, 'quota', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
         select user_id, array(select id from told) as outbox_ids from changed`,
       );

@@ -2,8 +2,10 @@ import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { AttachAnswer, AttachRequest, CloseCode, DetachRequest } from '@tunnox/domain/relay-api';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { RelayIdentity } from '../tickets/relay-tokens.ts';
-import { CLOSE_MESSAGES } from './close-messages.ts';
-import type { AttachmentRepository, AttachReply, NodeOwners, PresenceOwners } from './live-ports.ts';
+import { closeMessage } from './close-messages.ts';
+import type { LedgerEntry, LedgerOwners, LedgerShare } from './ledger-ports.ts';
+import type { AttachmentRepository, AttachReply, NodeOwners, PresenceOwners, SessionKey } from './live-ports.ts';
+import { needsLedger, toLedgerEntry, withoutOthers, withShare } from './policy-share.ts';
 import type { ClientStanding, PolicyRepository } from './ports.ts';
 
 export interface AttachmentDeps {
@@ -11,6 +13,7 @@ export interface AttachmentDeps {
   presences: PresenceOwners;
   nodes: NodeOwners;
   clients: AttachmentRepository;
+  ledgers: Pick<LedgerOwners, 'admit'>;
   /** Lets work go on after the answer. */
   later: (work: Promise<unknown>) => void;
 }
@@ -37,26 +40,39 @@ export class AttachmentService {
     const ids = [...new Set(request.clients.map((client) => client.client_id))];
     const standings = await this.#standings(ids);
     const replies = await Promise.all(request.clients.map((client) => this.#attachOne(relay, client, standings)));
-    const policies = await this.#policies(request.clients, replies);
+    const policies = await this.#shared(
+      relay,
+      request.clients,
+      replies,
+      await this.#policies(request.clients, replies),
+    );
     const results = request.clients.map((client, index) => resultOf(client, replies[index], policies));
-    const attached = results.flatMap((result) => (result.outcome === 'accepted' ? [result.client_id] : []));
+    const sessions = request.clients.flatMap((client, index) => {
+      const reply = replies[index];
+      return reply?.kind === 'accepted' && results[index]?.outcome === 'accepted'
+        ? [{ ...sessionOf(relay, client), attachedAtMs: reply.attachedAtMs, seenAtMs: reply.seenAtMs }]
+        : [];
+    });
+    const attached = sessions.map(({ client_id }) => client_id);
     later(nodes.noteClients(relay.nodeId, relay.incarnation, attached, []));
-    later(clients.recordSeen(attached));
+    // What Postgres does not get now, the sweep finds: nobody waits for it.
+    later(clients.recordAttached(sessions));
     return { results };
   }
 
   /** Ends sessions; what is late disturbs nobody. */
   async detach(relay: RelayIdentity, request: DetachRequest): Promise<void> {
     const { presences, nodes, clients, later } = this.#deps;
-    const { nodeId: node_id, incarnation } = relay;
-    await Promise.all(
-      request.clients.map(({ client_id, instance_id, connect_seq }) =>
-        presences.detach(client_id, { node_id, incarnation, instance_id, connect_seq }),
-      ),
+    const told = request.clients.map((client) => sessionOf(relay, client));
+    const ended = await Promise.all(
+      told.map(async ({ client_id, ...event }) => {
+        const time = await presences.detach(client_id, event);
+        return time === null ? [] : [{ client_id, ...event, ...time }];
+      }),
     );
-    const ids = request.clients.map((client) => client.client_id);
+    const ids = told.map(({ client_id }) => client_id);
     later(nodes.noteClients(relay.nodeId, relay.incarnation, [], ids));
-    later(clients.recordSeen(ids));
+    later(clients.recordDetached(ended.flat()));
   }
 
   /** null: Postgres is away. */
@@ -89,13 +105,7 @@ export class AttachmentService {
     }
     if (accepted.size === 0) return new Map();
     try {
-      const policies = await this.#deps.policies.loadPolicies([...accepted.keys()]);
-      for (const policy of policies.values()) {
-        const known = accepted.get(policy.client_id);
-        const same = known?.generation === policy.generation && known.config_version === policy.config_version;
-        if (!same) this.#deps.later(this.#deps.presences.remember(policy));
-      }
-      return policies;
+      return await this.#deps.policies.loadPolicies([...accepted.keys()]);
     } catch (error) {
       const known = [...accepted].flatMap(([clientId, policy]) =>
         policy === null ? [] : [[clientId, policy] as const],
@@ -105,6 +115,59 @@ export class AttachmentService {
       return new Map(known);
     }
   }
+
+  /**
+   * The policies with what the users' ledgers say. They fail open: while one is away its user's limits are not shared
+   * out, which harms nobody; an agent that may not attach harms its user.
+   */
+  async #shared(
+    { nodeId: node_id, incarnation }: RelayIdentity,
+    clients: AttachItem[],
+    replies: AttachReply[],
+    policies: Map<number, ClientPolicy>,
+  ): Promise<Map<number, ClientPolicy>> {
+    const byUser = new Map<number, LedgerEntry[]>();
+    const known = new Map<number, ClientPolicy | null>();
+    for (const [index, { client_id }] of clients.entries()) {
+      const reply = replies[index];
+      const policy = policies.get(client_id);
+      if (reply?.kind !== 'accepted' || policy === undefined) continue;
+      known.set(client_id, reply.policy);
+      if (!needsLedger(policy)) continue;
+      const entries = byUser.get(policy.user_id) ?? [];
+      entries.push(toLedgerEntry(policy, { node_id, incarnation, order: reply.order }));
+      byUser.set(policy.user_id, entries);
+    }
+    const asked = [...byUser].map(([userId, entries]) => this.#deps.ledgers.admit(userId, entries));
+    const answers = await Promise.allSettled(asked);
+    const shares = new Map<number, LedgerShare>();
+    for (const answer of answers) {
+      if (answer.status === 'rejected') continue;
+      for (const share of answer.value) shares.set(share.client_id, share);
+    }
+    const shared = new Map<number, ClientPolicy>();
+    for (const [clientId, policy] of policies) {
+      const next = withoutOthers(withShare(policy, shares.get(clientId) ?? null));
+      shared.set(clientId, next);
+      if (!isKnown(known.get(clientId) ?? null, next)) this.#deps.later(this.#deps.presences.remember(next));
+    }
+    return shared;
+  }
+}
+
+function isKnown(known: ClientPolicy | null, policy: ClientPolicy): boolean {
+  return (
+    known?.generation === policy.generation &&
+    known.config_version === policy.config_version &&
+    known.limits.ledger?.version === policy.limits.ledger?.version
+  );
+}
+
+function sessionOf(
+  { nodeId: node_id, incarnation }: RelayIdentity,
+  { client_id, instance_id, connect_seq }: DetachRequest['clients'][number],
+): SessionKey {
+  return { client_id, instance_id, connect_seq, node_id, incarnation };
 }
 
 function resultOf(
@@ -125,7 +188,7 @@ function refusalOf(
   generation: number,
 ): (AttachReply & { kind: 'refused' }) | null {
   const code = refusalCode(standing, generation);
-  return code === null ? null : { kind: 'refused', code, message: CLOSE_MESSAGES[code] };
+  return code === null ? null : { kind: 'refused', code, message: closeMessage(code, standing) };
 }
 
 function refusalCode(standing: ClientStanding | undefined, generation: number): CloseCode | null {

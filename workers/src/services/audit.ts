@@ -4,7 +4,8 @@ import type { Caller } from './principal.ts';
 export interface AuditEntry {
   actorType: 'operator' | 'user' | 'client' | 'system';
   actorId: number | null;
-  requestId: string;
+  /** null: no request did it. */
+  requestId: string | null;
   /** Such as `domain.create`. */
   action: string;
   before: unknown;

@@ -26,7 +26,7 @@ interface NewMappingBase {
   userId: number;
   namespaceId: number | null;
   name: string;
-  targetClientId: number;
+  upstreams: UpstreamRow[];
   protocol: Mapping['protocol'];
   targetHost: string | null;
   targetPort: number | null;
@@ -42,6 +42,7 @@ export type NewMappingKind =
 export type NewMapping = NewMappingBase & NewMappingKind;
 
 export interface MappingChange {
+  upstreams?: UpstreamRow[] | undefined;
   name?: string | undefined;
   targetHost?: string | undefined;
   targetPort?: number | undefined;
@@ -90,7 +91,9 @@ export interface NewDomain {
   /** null: an anonymous client's. */
   userId: number | null;
   namespaceId: number | null;
+  /** The first of `upstreams`. */
   clientId: number;
+  upstreams: UpstreamRow[];
   fullDomain: string;
   /** null: a custom domain. */
   under: { subdomain: string; baseDomain: string } | null;
@@ -106,7 +109,7 @@ export interface NewDomain {
 }
 
 export interface DomainChange {
-  clientId?: number | undefined;
+  upstreams?: UpstreamRow[] | undefined;
   targetScheme?: 'http' | 'https' | undefined;
   targetHost?: string | undefined;
   targetPort?: number | undefined;
@@ -128,6 +131,13 @@ export interface DomainFilter {
   clientId?: number | undefined;
 }
 
+/** `quarantine`: it was given up a short time ago. */
+export interface Reservation {
+  reason: 'reserved' | 'quarantine';
+  /** RFC 3339; null: for ever. */
+  until: string | null;
+}
+
 /** Who has a name, if anybody. */
 export interface NameHolder {
   domainId: number;
@@ -140,8 +150,8 @@ export interface DomainRepository {
   find(domainId: number, tenant: Tenant): Promise<DomainRecord | null>;
   /** The verified holder of a name. */
   holder(fullDomain: string): Promise<NameHolder | null>;
-  /** Whether the name or its label is kept back for others than this user. */
-  reserved(fullDomain: string, subdomain: string | null, userId: number | null): Promise<boolean>;
+  /** Why the name or its label is kept back for others than this user; null: it is not. */
+  reservation(fullDomain: string, subdomain: string | null, userId: number | null): Promise<Reservation | null>;
   list(filter: DomainFilter, tenant: Tenant, page: PageRequest): Promise<PageRows<DomainRecord>>;
   update(
     domain: DomainRecord,

@@ -1,5 +1,6 @@
 import type { Availability, DeliveredDomain, Domain, UpdateDomain } from '@tunnox/domain/api/domains';
 import type { Page, PageQuery } from '@tunnox/domain/api/common';
+import type { Presence } from '@tunnox/domain/presence';
 import { auditOf } from './audit.ts';
 import type {
   AccessRules,
@@ -8,18 +9,19 @@ import type {
   DomainRecord,
   DomainRepository,
   NewDomain,
+  UpstreamRow,
 } from './binding-ports.ts';
 import { concernedClients } from './binding-state.ts';
 import type { ChangeTeller } from './change-teller.ts';
-import { type ClientLookup, findServingClient } from './client-lookup.ts';
+import type { ClientLookup } from './client-lookup.ts';
 import { ownsName, toDomain, unlessTaken } from './domain-view.ts';
-import { type DomainNames, nameInvalid } from './domain-names.ts';
+import { type DomainNames, refusal } from './domain-names.ts';
 import type { IfVersion } from './if-version.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { PresenceReader } from './ports.ts';
 import { type Caller, loginRequired, notFound, tenantOf } from './principal.ts';
 import type { PublicUrls } from './public-urls.ts';
-import { randomBytes, toBase64Url } from './random.ts';
+import { findNewUpstreams, findUpstreams, requireOwnUpstreams } from './upstream-input.ts';
 
 export interface DomainServiceDeps {
   domains: DomainRepository;
@@ -28,6 +30,8 @@ export interface DomainServiceDeps {
   presences: PresenceReader;
   teller: ChangeTeller;
   urls: PublicUrls;
+  /** The proof of a tenant for a name. */
+  proofToken: (userId: number, fullDomain: string) => Promise<string>;
 }
 
 /** A create as the schema gives it, with its defaults. */
@@ -36,6 +40,7 @@ export interface CreateDomainInput {
   domain?: string | undefined;
   base_domain?: string | undefined;
   client_id?: number | undefined;
+  upstreams?: UpstreamRow[] | undefined;
   target_host: string;
   target_port: number;
   target_scheme: 'http' | 'https';
@@ -47,7 +52,6 @@ export interface CreateDomainInput {
 
 /** So many random names are tried when somebody has them. */
 const RANDOM_TRIES_MAX = 5;
-const PROOF_BYTES = 24;
 
 /** HTTP domains: names under a base domain, and custom ones. */
 export class DomainService {
@@ -58,10 +62,9 @@ export class DomainService {
   }
 
   async create(caller: Caller, body: CreateDomainInput): Promise<DeliveredDomain> {
-    const client = await findServingClient(this.#deps.clients, caller, body.client_id, '/client_id');
-    if (caller.principal.role === 'client' && client.client_id !== caller.principal.clientId) {
-      throw notFound('client', client.client_id);
-    }
+    const wish = { clientId: body.client_id, upstreams: body.upstreams };
+    requireOwnUpstreams(caller, wish, null);
+    const { first: client, upstreams } = await findUpstreams(this.#deps.clients, caller, wish, '/client_id');
     const chosen = body.subdomain ?? body.domain;
     if (chosen !== undefined && client.user_id === null && caller.principal.role !== 'operator') {
       throw loginRequired(`Log in first to choose a name: anonymous clients get a random one instead of ${chosen}`);
@@ -70,6 +73,7 @@ export class DomainService {
       userId: client.user_id,
       namespaceId: client.namespace_id,
       clientId: client.client_id,
+      upstreams,
       targetScheme: body.target_scheme,
       targetHost: body.target_host,
       targetPort: body.target_port,
@@ -81,12 +85,16 @@ export class DomainService {
     for (let tries = 1; ; tries += 1) {
       const name = await this.#deps.names.choose(body, client.user_id);
       // Only operators can say without a proof whose name it is.
-      const verified = name.under !== null || caller.principal.role === 'operator';
-      const proofToken = verified ? null : toBase64Url(randomBytes(PROOF_BYTES));
+      const { user_id: userId } = client;
+      const proofToken =
+        name.under !== null || caller.principal.role === 'operator' || userId === null
+          ? null
+          : await this.#deps.proofToken(userId, name.fullDomain);
+      const verified = proofToken === null;
       const domain = { ...base, ...name, verified, proofToken };
       const { target_scheme, target_host, target_port } = body;
       const audit = auditOf(caller, 'domain.create', {
-        after: { full_domain: name.fullDomain, client_id: client.client_id, target_scheme, target_host, target_port },
+        after: { full_domain: name.fullDomain, upstreams, target_scheme, target_host, target_port },
       });
       const outcome = await this.#deps.domains.create(domain, audit);
       if (outcome.outcome === 'taken' && chosen === undefined && tries < RANDOM_TRIES_MAX) continue;
@@ -98,35 +106,23 @@ export class DomainService {
 
   async find(caller: Caller, domainId: number): Promise<Domain> {
     const record = await this.#load(caller, domainId);
-    return toDomain(record, await this.#deps.presences.read(concernedClients(record)), this.#deps.urls);
+    return this.#show(record, await this.#deps.presences.read(concernedClients(record)));
   }
 
   async list(caller: Caller, query: PageQuery & DomainFilter): Promise<Page<'domains', Domain>> {
     const page = await this.#deps.domains.list(query, tenantOf(caller.principal), toPageRequest(query));
     const ids = new Set(page.rows.flatMap(concernedClients));
     const presences = await this.#deps.presences.read([...ids]);
-    const items = page.rows.map((record) => toDomain(record, presences, this.#deps.urls));
+    const items = page.rows.map((record) => this.#show(record, presences));
     return toPage('domains', query, page, items, (record) => record.domain_id);
   }
 
-  async update(
-    caller: Caller,
-    domainId: number,
-    body: UpdateDomain,
-    ifVersion: IfVersion,
-  ): Promise<DeliveredDomain> {
+  async update(caller: Caller, domainId: number, body: UpdateDomain, ifVersion: IfVersion): Promise<DeliveredDomain> {
     const record = await this.#load(caller, domainId);
-    const client =
-      body.client_id === undefined || body.client_id === record.client_id
-        ? null
-        : await findServingClient(this.#deps.clients, caller, body.client_id, '/client_id');
-    // A name goes from one client to another of the same owner only, and an agent does not give it to another.
-    const isAgent = caller.principal.role === 'client';
-    if (client !== null && (isAgent || client.user_id === null || client.user_id !== record.user_id)) {
-      throw notFound('client', client.client_id);
-    }
+    const wish = { clientId: body.client_id, upstreams: body.upstreams };
     const change = {
-      clientId: client?.client_id,
+      // A name goes from one client to another of the same owner only, and an agent does not give it to another.
+      upstreams: await findNewUpstreams(this.#deps.clients, caller, wish, record),
       targetScheme: body.target_scheme,
       targetHost: body.target_host,
       targetPort: body.target_port,
@@ -135,9 +131,9 @@ export class DomainService {
       enabled: body.enabled,
       access: body.access,
     };
-    const { client_id, target_scheme, target_host, target_port, host_header, tls_mode, enabled, access } = record;
+    const { upstreams, target_scheme, target_host, target_port, host_header, tls_mode, enabled, access } = record;
     const audit = auditOf(caller, 'domain.update', {
-      before: { client_id, target_scheme, target_host, target_port, host_header, tls_mode, enabled, access },
+      before: { upstreams, target_scheme, target_host, target_port, host_header, tls_mode, enabled, access },
       after: body,
     });
     const done = unlessTaken(await this.#deps.domains.update(record, change, audit, ifVersion), record.full_domain);
@@ -157,7 +153,7 @@ export class DomainService {
     const userId = caller.principal.role === 'operator' ? null : caller.principal.userId;
     const checked = await this.#deps.names.check(name, baseDomain, userId);
     if (!checked.ok) {
-      const { publicMessage } = nameInvalid(name, checked.fault, '/name');
+      const { publicMessage } = refusal(name, checked, '/name');
       return { name, full_domain: null, available: false, reason: checked.fault, detail: publicMessage };
     }
     const { fullDomain } = checked.name;
@@ -173,6 +169,11 @@ export class DomainService {
     if (outcome.outcome !== 'taken' || outcome.domainId === null) return outcome;
     const seen = await this.#deps.domains.find(outcome.domainId, tenantOf(caller.principal));
     return seen === null ? { outcome: 'taken', domainId: null } : outcome;
+  }
+
+  #show(record: DomainRecord, presences: Map<number, Presence>): Domain {
+    const { urls, names } = this.#deps;
+    return toDomain(record, presences, { urls, baseDomain: names.baseDomains[0] });
   }
 
   async #load(caller: Caller, domainId: number): Promise<DomainRecord> {

@@ -4,18 +4,19 @@ import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { DomainOutcome, DomainRecord, NameHolder } from './binding-ports.ts';
 import { bindingState } from './binding-state.ts';
 import { overQuota } from './client-service.ts';
+import { proofsOf } from './domain-proof.ts';
 import type { Caller } from './principal.ts';
 import { domainUrl, domainUrls, type PublicUrls } from './public-urls.ts';
 
-/** Label of the TXT record that proves a custom domain. */
-const PROOF_LABEL = '_tunnox';
-
-/** A domain as the API shows it. */
-export function toDomain(record: DomainRecord, presences: Map<number, Presence>, urls: PublicUrls): Domain {
+/** A domain as the API shows it. @param baseDomain Under which proofs by CNAME lie. */
+export function toDomain(
+  record: DomainRecord,
+  presences: Map<number, Presence>,
+  { urls, baseDomain }: { urls: PublicUrls; baseDomain: string },
+): Domain {
   const { proof_token, ...rest } = record;
   const { full_domain, tls_mode, verification_state } = record;
-  const proofs =
-    proof_token === null ? [] : [{ type: 'TXT' as const, name: `${PROOF_LABEL}.${full_domain}`, value: proof_token }];
+  const proofs = proof_token === null ? [] : proofsOf(full_domain, proof_token, baseDomain);
   const { status, upstreams } = bindingState(record, presences);
   return {
     ...rest,

@@ -1,6 +1,7 @@
+import type { SigningKey } from '@tunnox/domain/api/signing-keys';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { NodeAddress } from '@tunnox/domain/presence';
-import type { CloseCode, Jwks, RegisterRequest, UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
+import type { CloseCode, EcPublicJwk, Jwks, RegisterRequest, UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
 import type { PresenceRecord, RouteRecord } from '@tunnox/route-store/route-store';
 import type { AuditEntry } from './audit.ts';
 
@@ -43,8 +44,23 @@ export interface ExpelEvent {
 }
 
 export type AttachReply =
-  /** `policy`: the one that was known last; null: none. */
-  { kind: 'accepted'; policy: ClientPolicy | null } | { kind: 'refused'; code: CloseCode; message: string };
+  | {
+      kind: 'accepted';
+      /** The one that was known last; null: none. */
+      policy: ClientPolicy | null;
+      /** Of the presence; rises with every change of it. */
+      order: number;
+      /** Milliseconds since 1970. */
+      attachedAtMs: number;
+      seenAtMs: number;
+    }
+  | { kind: 'refused'; code: CloseCode; message: string };
+
+/** From when to when a session was attached, milliseconds since 1970. */
+export interface SessionTime {
+  attachedAtMs: number;
+  detachedAtMs: number;
+}
 
 /** How far a pushed policy came, with what the agent could not do. */
 export interface PushOutcome {
@@ -61,11 +77,12 @@ export interface ConfigProblem {
 /** Owners of where clients are. */
 export interface PresenceOwners {
   attach(event: AttachEvent): Promise<AttachReply>;
-  detach(clientId: number, event: DetachEvent): Promise<void>;
+  /** @returns From when to when the session was attached; null: the word is late, it ended before. */
+  detach(clientId: number, event: DetachEvent): Promise<SessionTime | null>;
   locate(clientId: number): Promise<PresenceRecord>;
   /** Keeps a policy for times when Postgres is away. */
   remember(policy: ClientPolicy): Promise<void>;
-  /** Sends a policy to the client's relay and waits up to `waitMs` for the agent. */
+  /** Sends a policy, with what the user's ledger says, to the client's relay; waits up to `waitMs` for the agent. */
   push(policy: ClientPolicy, waitMs: number): Promise<PushOutcome>;
   /** Ends the client's session, unless it began after what the event says. */
   expel(clientId: number, event: ExpelEvent, code: CloseCode, message: string): Promise<void>;
@@ -119,6 +136,8 @@ export interface NodeOwners extends SessionOpener {
   drain(nodeId: string, deadlineMs: number): Promise<boolean>;
   noteClients(nodeId: string, incarnation: string, attached: number[], detached: number[]): Promise<void>;
   notedClients(nodeId: string): Promise<number[]>;
+  /** Ends what an offline node has here: its token counts no more. @returns false when it lives. */
+  forget(nodeId: string): Promise<boolean>;
   /** Ends a lease that is over, should its alarm have been lost. */
   settle(nodeId: string): Promise<void>;
 }
@@ -165,8 +184,12 @@ export interface NodeRegistry {
   allocate(fingerprint: string, group: string, assertion: Assertion): Promise<Seating>;
   /** Nodes that are not offline. */
   peers(): Promise<NodeAddress[]>;
+  /** Gives the id of an offline node free; its key is a stranger's then. @returns false when it is not offline. */
+  free(nodeId: string): Promise<boolean>;
   /** Tells every node that is not offline. */
   voidTickets(voided: VoidedTickets): Promise<void>;
+  /** Tells every node that is not offline by which keys tickets may be signed. */
+  tellKeys(keys: Jwks): Promise<void>;
 }
 
 /** A relay that agents may be sent to. */
@@ -208,14 +231,38 @@ export interface AnonymousRepository {
   create(client: NewAnonymousClient, audit: AuditEntry): Promise<'made' | 'collision' | 'limited'>;
 }
 
+/** One connection of one agent's process to one run of a relay. */
+export interface SessionKey {
+  client_id: number;
+  instance_id: string;
+  connect_seq: number;
+  node_id: string;
+  incarnation: string;
+}
+
+/** A session that is attached: since when, and when it was last said so. */
+export interface AttachedSession extends SessionKey {
+  attachedAtMs: number;
+  seenAtMs: number;
+}
+
+export interface DetachedSession extends SessionKey, SessionTime {}
+
+/** What is kept of sessions. Each fact may come twice, late, and before an earlier one. */
 export interface AttachmentRepository {
-  recordSeen(clientIds: number[]): Promise<void>;
+  recordAttached(sessions: readonly AttachedSession[]): Promise<void>;
+  recordDetached(sessions: readonly DetachedSession[]): Promise<void>;
   recordApplied(clientId: number, version: number): Promise<void>;
 }
 
 export interface UsageRepository {
-  /** Adds the counts once for each (node, incarnation, sequence). @returns What is left to the users of the report. */
-  add(nodeId: string, report: UsageRequest): Promise<UsageAnswer['allowances']>;
+  /**
+   * Adds the counts once for each (relay, incarnation, sequence).
+   *
+   * @param relay Its node id, and the fingerprint of its key (null: not known).
+   * @returns What is left to the users and anonymous clients that the report names.
+   */
+  add(relay: { nodeId: string; fingerprint: string | null }, report: UsageRequest): Promise<UsageAnswer>;
 }
 
 /** A change that has to reach the owners. */
@@ -251,19 +298,44 @@ export interface SweepRepository {
   removeOldRows(): Promise<void>;
 }
 
-export type KeyPurpose = 'ticket' | 'access' | 'relay';
+export type KeyPurpose = SigningKey['purpose'];
+export type SigningAlgorithm = SigningKey['algorithm'];
 
-export interface StoredSigningKey {
+export interface NewSigningKey {
   kid: string;
-  publicJwk: Jwks['keys'][number];
-  /** Encrypted private JWK. */
+  algorithm: SigningAlgorithm;
+  /** null: HS256, whose one key is secret. */
+  publicJwk: EcPublicJwk | { kty: 'RSA'; n: string; e: string } | null;
+  /** Encrypted private (or secret) JWK. */
   privateKeyEncrypted: string;
+}
+
+export interface StoredSigningKey extends NewSigningKey {
+  /** The one that was made last; the others are retired and verify until their end. */
   active: boolean;
+  /** Milliseconds since 1970. */
+  createdAtMs: number;
+}
+
+/** How a key takes the place of another. */
+export interface KeyReplacement {
+  /** So long the one before still verifies. */
+  retiredForS: number;
+  /** Nothing is done when so many of the purpose are there already, of those not older than `countedForS` (null: any). */
+  keysMax: number;
+  countedForS: number | null;
+  audit: AuditEntry;
 }
 
 export interface SigningKeyRepository {
-  /** Keys that sign or still verify, the active one first. */
+  /** Keys that sign or still verify, the newest first. */
   load(purpose: KeyPurpose): Promise<StoredSigningKey[]>;
+  /** Those of all purposes, as operators see them. */
+  list(): Promise<SigningKey[]>;
   /** Adds an active key unless there is one. */
-  add(purpose: KeyPurpose, key: Omit<StoredSigningKey, 'active'>): Promise<void>;
+  add(purpose: KeyPurpose, key: NewSigningKey): Promise<void>;
+  /** Retires the active key and makes this one active. @returns null: too many, or somebody else was faster. */
+  replace(purpose: KeyPurpose, key: NewSigningKey, replacement: KeyReplacement): Promise<SigningKey | null>;
+  /** Removes retired keys whose time has ended. */
+  removeEnded(): Promise<void>;
 }

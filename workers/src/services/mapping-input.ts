@@ -1,4 +1,4 @@
-import type { AccessRules, NewMapping, NewMappingKind } from './binding-ports.ts';
+import type { AccessRules, NewMapping, NewMappingKind, UpstreamRow } from './binding-ports.ts';
 import type { ClientLookup } from './client-lookup.ts';
 import type { Cipher } from './ports.ts';
 import { type Caller, invalid, notFound, type Owner } from './principal.ts';
@@ -10,6 +10,7 @@ export interface CreateMappingInput {
   name: string;
   source_client_id?: number | undefined;
   target_client_id?: number | undefined;
+  upstreams?: UpstreamRow[] | undefined;
   protocol: 'tcp' | 'http' | 'socks5';
   target_host?: string | undefined;
   target_port?: number | undefined;
@@ -37,11 +38,11 @@ export async function toNewMapping(
   deps: MappingInputDeps,
   caller: Caller,
   body: CreateMappingInput,
-  target: Owner & { clientId: number },
+  target: Owner & { upstreams: UpstreamRow[] },
 ): Promise<NewMapping> {
   const { name, protocol, enabled, access = { allow: [], deny: [] } } = body;
-  const { userId, namespaceId, clientId: targetClientId } = target;
-  const common = { name, protocol, enabled, access, userId, namespaceId, targetClientId };
+  const { userId, namespaceId, upstreams } = target;
+  const common = { name, protocol, enabled, access, userId, namespaceId, upstreams };
   const mapping = { ...common, ...targetOf(body), ...(await kindOf(deps, body, target)) };
   requireOwnPart(caller, mapping);
   return mapping;
@@ -59,7 +60,7 @@ function targetOf(body: CreateMappingInput): { targetHost: string | null; target
 async function kindOf(
   { clients, secrets }: MappingInputDeps,
   body: CreateMappingInput,
-  target: Owner & { clientId: number },
+  target: Owner & { upstreams: UpstreamRow[] },
 ): Promise<NewMappingKind> {
   if (body.source_client_id === undefined) {
     if (body.protocol !== 'tcp') throw invalid('/protocol', 'must be tcp for a public port');
@@ -72,7 +73,7 @@ async function kindOf(
   const { userId, namespaceId } = target;
   const source = await clients.find(body.source_client_id, { kind: 'owner', userId, namespaceId });
   if (source === null) throw notFound('client', body.source_client_id);
-  if (source.client_id === target.clientId)
+  if (target.upstreams.some(({ client_id }) => client_id === source.client_id))
     throw invalid('/source_client_id', 'must be another client than the target');
   const secretEncrypted = await secrets.encrypt(randomBytes(SECRET_BYTES));
   return { kind: 'private', sourceClientId: source.client_id, localPort: body.local_port, secretEncrypted };
@@ -80,7 +81,9 @@ async function kindOf(
 
 /** An agent's own credential makes mappings that begin or end at that agent. */
 function requireOwnPart({ principal }: Caller, mapping: NewMapping): void {
-  if (principal.role !== 'client' || mapping.targetClientId === principal.clientId) return;
+  if (principal.role !== 'client') return;
   if (mapping.kind === 'private' && mapping.sourceClientId === principal.clientId) return;
-  throw notFound('client', mapping.targetClientId);
+  for (const { client_id } of mapping.upstreams) {
+    if (client_id !== principal.clientId) throw notFound('client', client_id);
+  }
 }

@@ -6,7 +6,7 @@ import { auditOf } from './audit.ts';
 import type { MappingFilter, MappingOutcome, MappingRecord, MappingRepository, NewMapping } from './binding-ports.ts';
 import { bindingState, concernedClients } from './binding-state.ts';
 import type { ChangeTeller } from './change-teller.ts';
-import { type ClientLookup, findServingClient } from './client-lookup.ts';
+import type { ClientLookup } from './client-lookup.ts';
 import { overQuota } from './client-service.ts';
 import { type CreateMappingInput, toNewMapping } from './mapping-input.ts';
 import type { IfVersion } from './if-version.ts';
@@ -22,6 +22,7 @@ import {
   tenantOf,
 } from './principal.ts';
 import { portUrl } from './public-urls.ts';
+import { findNewUpstreams, findUpstreams } from './upstream-input.ts';
 
 export interface MappingServiceDeps {
   mappings: MappingRepository;
@@ -41,20 +42,22 @@ export class MappingService {
   }
 
   async create(caller: Caller, body: CreateMappingInput): Promise<DeliveredMapping> {
-    const target = await findServingClient(this.#deps.clients, caller, body.target_client_id, '/target_client_id');
+    const wish = { clientId: body.target_client_id, upstreams: body.upstreams };
+    const { first: target, upstreams } = await findUpstreams(this.#deps.clients, caller, wish, '/target_client_id');
     const userId = target.user_id;
     if (userId === null) {
       throw loginRequired('Log in first: anonymous clients publish one random HTTP name, and no ports or mappings');
     }
     if (body.user_id !== undefined && body.user_id !== userId) throw notFound('client', target.client_id);
     const mapping = await toNewMapping(this.#deps, caller, body, {
-      ...{ userId, namespaceId: target.namespace_id, clientId: target.client_id },
+      ...{ userId, namespaceId: target.namespace_id, upstreams },
     });
     const { source_client_id, protocol, target_host, target_port, local_port, remote_port } = body;
     const audit = auditOf(caller, 'mapping.create', {
       after: {
         source_client_id,
         target_client_id: target.client_id,
+        upstreams,
         protocol,
         target_host,
         target_port,
@@ -114,7 +117,12 @@ export class MappingService {
     if (record.protocol === 'socks5' && (body.target_host !== undefined || body.target_port !== undefined)) {
       throw invalid('/target_host', 'is not allowed with socks5: the source names its targets');
     }
+    const upstreams = await findNewUpstreams(this.#deps.clients, caller, { upstreams: body.upstreams }, record);
+    if (upstreams?.some(({ client_id }) => client_id === record.source_client_id) === true) {
+      throw invalid('/upstreams', 'must not name the source client');
+    }
     const change = {
+      upstreams,
       name: body.name,
       targetHost: body.target_host,
       targetPort: body.target_port,
@@ -123,9 +131,9 @@ export class MappingService {
       enabled: body.enabled,
       access: body.access,
     };
-    const { name, target_host, target_port, local_port, remote_port, enabled, access } = record;
+    const { name, target_host, target_port, local_port, remote_port, enabled, access, upstreams: served } = record;
     const audit = auditOf(caller, 'mapping.update', {
-      before: { name, target_host, target_port, local_port, remote_port, enabled, access },
+      before: { name, target_host, target_port, local_port, remote_port, enabled, access, upstreams: served },
       after: body,
     });
     const outcome = await this.#deps.mappings.update(record, change, audit, ifVersion);

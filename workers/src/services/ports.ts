@@ -28,6 +28,8 @@ export interface ClientStanding {
   name: string;
   /** `disabled` also when its user is disabled. */
   state: 'active' | 'disabled' | 'claimed';
+  /** By an operator; null: not. */
+  suspended: { reason: string | null } | null;
   generation: number;
   configVersion: number;
   /** Managed client that this anonymous one became. */
@@ -67,18 +69,20 @@ export interface PresenceReader {
 export interface NodeControl {
   /** Tells a relay to take no more visitors and to send its agents away; false: no such relay, or it is away. */
   drain(nodeId: string, deadlineMs: number): Promise<boolean>;
-  /** Clients that are attached to the relay now. */
-  clientsOf(nodeId: string): Promise<number[]>;
+  /** Clients that are attached to the relay now: the first of them, and how many there are. */
+  clientsOf(nodeId: string): Promise<{ ids: number[]; total: number }>;
+  /** Gives the id of a relay that is offline free, and forgets its key; false: it is not offline. */
+  forget(nodeId: string): Promise<boolean>;
 }
 
-/** Claims of an access token after its signature, audience and time were checked. */
+/** Claims of an agent's access token after its signature, audience and time were checked. */
 export interface AccessTokenClaims {
-  role: 'client' | 'user';
-  /** Client id or user id. */
+  role: 'client';
+  /** Client id. */
   sub: string;
   user_id: number | null;
-  /** Credential generation of the client; absent for users. */
-  generation?: number | undefined;
+  /** Credential generation of the client. */
+  generation: number;
 }
 
 export interface AccessTokenVerifier {

@@ -53,7 +53,7 @@ export class RelayRegistrationService {
       throw superseded(nodeId);
     }
     const [{ token, expiresAt }, ticketKeys, peers] = await Promise.all([
-      tokens.issue({ nodeId, incarnation }),
+      tokens.issue({ nodeId, incarnation, fingerprint: proved.fingerprint }),
       keys.jwks('ticket'),
       registry.peers(),
     ]);

@@ -1,13 +1,25 @@
 import type { OutboxDelivery } from '../delivery/change-delivery.ts';
+import { healSessions, type HealSessionsDeps } from './heal-sessions.ts';
 import type { NodeOwners, RelayNodeRepository, SweepRepository } from './live-ports.ts';
+import type { LoginRepository } from './login-ports.ts';
 import type { Log } from './node-ports.ts';
+import { applyRetention, type RetentionRepository } from './retention.ts';
+import type { SigningKeyService } from './signing-key-service.ts';
 
 export interface SweepDeps {
   delivery: OutboxDelivery;
   sweeps: SweepRepository;
   nodeRows: Pick<RelayNodeRepository, 'silentSince'>;
   nodes: Pick<NodeOwners, 'settle'>;
+  sessions: HealSessionsDeps;
+  retention: RetentionRepository;
+  logins: Pick<LoginRepository, 'removeEnded'>;
+  signingKeys: Pick<SigningKeyService, 'sweep'>;
+  /** Proofs of custom domains. */
+  proofs: { sweep(): Promise<void> };
   log: Log;
+  /** Milliseconds since 1970. */
+  now: () => number;
 }
 
 export interface SweepOptions {
@@ -31,7 +43,13 @@ export async function runSweep(deps: SweepDeps, options: SweepOptions): Promise<
       const silent = await nodeRows.silentSince(Math.max(SILENCE_S, (2 * options.leaseMs) / 1000));
       await Promise.all(silent.map((nodeId) => nodes.settle(nodeId)));
     },
+    sessions: () => healSessions(deps.sessions),
+    logins: () => deps.logins.removeEnded(),
+    'signing-keys': () => deps.signingKeys.sweep(),
     old: () => sweeps.removeOldRows(),
+    retention: () => applyRetention(deps.retention, deps.now()),
+    // Last: it waits for name servers of others.
+    proofs: () => deps.proofs.sweep(),
   };
   const failures: unknown[] = [];
   for (const [name, run] of Object.entries(parts)) {

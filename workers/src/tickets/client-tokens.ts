@@ -3,11 +3,8 @@ import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { z } from 'zod';
 import type { AccessTokenClaims, AccessTokenVerifier } from '../services/ports.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { type SignedToken, signToken, verifyToken } from './tokens.ts';
+import { API_AUDIENCE, type SignedToken, signToken, verifyToken } from './tokens.ts';
 
-const TICKET_LIFE_S = 12 * 3600;
-const ACCESS_LIFE_S = 3600;
-const ACCESS_AUDIENCE = 'tunnox-api';
 
 /** Whom tokens are made for. */
 export interface TokenSubject {
@@ -24,10 +21,10 @@ export interface ClientTokens extends AccessTokenVerifier {
 }
 
 const accessClaimsSchema = z.object({
-  role: z.enum(['client', 'user']),
+  role: z.literal('client'),
   sub: z.string(),
   user_id: z.int().nullable(),
-  generation: z.int().optional(),
+  generation: z.int(),
 });
 
 /** Tickets (12 h, shown to relays) and access tokens (1 h, shown to the control plane) of clients. */
@@ -38,16 +35,16 @@ export function createClientTokens(keys: SigningKeys, now: () => number): Client
         TicketClaims,
         'iss' | 'iat' | 'exp'
       >;
-      return signToken(keys, 'ticket', claims, { nowMs: now(), lifeS: TICKET_LIFE_S });
+      return signToken(keys, 'ticket', claims, now());
     },
 
     accessToken({ clientId, userId, generation }) {
-      const claims = { aud: ACCESS_AUDIENCE, sub: String(clientId), role: 'client', user_id: userId, generation };
-      return signToken(keys, 'access', claims, { nowMs: now(), lifeS: ACCESS_LIFE_S });
+      const claims = { aud: API_AUDIENCE, sub: String(clientId), role: 'client', user_id: userId, generation };
+      return signToken(keys, 'access', claims, now());
     },
 
     async verify(token): Promise<AccessTokenClaims> {
-      const payload = await verifyToken(keys, 'access', token, { audience: ACCESS_AUDIENCE, nowMs: now() });
+      const payload = await verifyToken(keys, 'access', token, { audience: API_AUDIENCE, nowMs: now() });
       const claims = accessClaimsSchema.safeParse(payload);
       if (!claims.success) throw new TunnoxError('unauthenticated', 'The token is not valid');
       return claims.data;

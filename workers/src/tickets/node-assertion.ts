@@ -2,11 +2,11 @@ import type { EcPublicJwk } from '@tunnox/domain/relay-api';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { compactVerify, importJWK } from 'jose';
 import { z } from 'zod';
-import { SIGNING_ALGORITHM } from './signing-keys.ts';
 
 /** Difference of clocks up to which an assertion is taken. */
 export const ASSERTION_SKEW_MS = 5 * 60_000;
 
+const ALGORITHM = 'ES256';
 const AUDIENCE = 'tunnox-register';
 
 const claimsSchema = z.object({
@@ -35,9 +35,9 @@ export async function verifyNodeAssertion(assertion: string, jwk: EcPublicJwk, n
   let payload: Uint8Array;
   let fingerprint: string;
   try {
-    const key = await importJWK({ kty, crv, x, y }, SIGNING_ALGORITHM, { extractable: true });
+    const key = await importJWK({ kty, crv, x, y }, ALGORITHM, { extractable: true });
     if (key instanceof Uint8Array) throw new Error('Cannot use a symmetric key');
-    ({ payload } = await compactVerify(assertion, key, { algorithms: [SIGNING_ALGORITHM] }));
+    ({ payload } = await compactVerify(assertion, key, { algorithms: [ALGORITHM] }));
     fingerprint = await spkiFingerprint(key);
   } catch (cause) {
     throw new TunnoxError('unauthenticated', 'The assertion is not signed by the key that was sent', { cause });

@@ -1,9 +1,13 @@
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { KeyPurpose } from '../services/live-ports.ts';
-import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts';
+import { TOKEN_LIFE_S } from './key-times.ts';
+import type { SigningKeys } from './signing-keys.ts';
 
 export const ISSUER = 'tunnox';
+
+/** `aud` of what opens the management API. */
+export const API_AUDIENCE = 'tunnox-api';
 
 /** Difference between the clocks of Workers that is overlooked. */
 const CLOCK_TOLERANCE_S = 5;
@@ -17,22 +21,22 @@ export interface SignedToken {
 /** What stands beside `iss`, `iat` and `exp` in a token. */
 export type TokenClaims = JWTPayload & { aud: string; sub: string };
 
-/** Signs a JWT of the purpose that lives for `lifeS` seconds. */
+/** Signs a JWT of the purpose; it lives as long as tokens of that purpose do. */
 export async function signToken(
   keys: SigningKeys,
   purpose: KeyPurpose,
   claims: TokenClaims,
-  times: { nowMs: number; lifeS: number },
+  nowMs: number,
 ): Promise<SignedToken> {
-  const { kid, privateKey } = await keys.signing(purpose);
-  const issuedAt = Math.floor(times.nowMs / 1000);
-  const expiresAt = issuedAt + times.lifeS;
+  const { kid, algorithm, material } = await keys.signing(purpose);
+  const issuedAt = Math.floor(nowMs / 1000);
+  const expiresAt = issuedAt + TOKEN_LIFE_S[purpose];
   const token = await new SignJWT(claims)
-    .setProtectedHeader({ alg: SIGNING_ALGORITHM, kid, typ: 'JWT' })
+    .setProtectedHeader({ alg: algorithm, kid, typ: 'JWT' })
     .setIssuer(ISSUER)
     .setIssuedAt(issuedAt)
     .setExpirationTime(expiresAt)
-    .sign(privateKey);
+    .sign(material);
   return { token, expiresAt: new Date(expiresAt * 1000).toISOString() };
 }
 
@@ -50,8 +54,9 @@ export async function verifyToken(
   const key = await keys.verifying(purpose, keyIdOf(token));
   if (key === null) throw refused('The token was signed by an unknown key');
   try {
-    const { payload } = await jwtVerify(token, key, {
-      algorithms: [SIGNING_ALGORITHM],
+    const { payload } = await jwtVerify(token, key.material, {
+      // The key says how it is used, never the token: a public key is no HMAC secret.
+      algorithms: [key.algorithm],
       issuer: ISSUER,
       audience: expected.audience,
       requiredClaims: ['sub', 'exp'],

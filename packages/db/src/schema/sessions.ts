@@ -16,6 +16,8 @@ export const refreshTokens = pgTable(
     userId: int53()
       .notNull()
       .references(() => users.userId),
+    /** Where it was used: tries to log in from elsewhere do not lock out whoever is there. null: unknown. */
+    address: text(),
     createdAt: instant().notNull().defaultNow(),
     expiresAt: instant().notNull(),
     /** `jti` of the token for which it was traded. */

@@ -1,30 +1,24 @@
 import { z } from 'zod';
 import { momentSchema, pageQuerySchema, pageShape } from './common.ts';
 
-/** One change: who, what, when, and what it was before and after. */
 export const auditEntrySchema = z
   .object({
     audit_id: z.int(),
     at: momentSchema,
     actor_type: z.enum(['operator', 'user', 'client', 'system']),
-    /** User or client id; null for operators and the system. */
-    actor_id: z.int().nullable(),
-    /** Tenant that is concerned; null: nobody's. */
-    user_id: z.int().nullable(),
-    /** Such as `domain.create`. */
-    action: z.string(),
+    actor_id: z.int().nullable().describe('User or client id; null for operators and the system'),
+    user_id: z.int().nullable().describe("Tenant that is concerned; null: nobody's"),
+    action: z.string().describe('Such as `domain.create`'),
     object_type: z.string(),
     object_id: z.string(),
     before: z.unknown(),
     after: z.unknown(),
-    /** `X-Request-Id` of the request that made the change. */
-    request_id: z.string().nullable(),
+    request_id: z.string().nullable().describe('`X-Request-Id` of the request that made the change'),
   })
-  .meta({ id: 'AuditEntry' });
+  .meta({ id: 'AuditEntry', description: 'One change: who, what, when, and what it was before and after' });
 
 const auditFilters = {
-  /** Operators only. */
-  user_id: z.coerce.number().int().min(1).optional(),
+  user_id: z.coerce.number().int().min(1).optional().describe('Operators only'),
   action: z.string().max(64).optional(),
   object_type: z.string().max(64).optional(),
   object_id: z.string().max(280).optional(),
@@ -38,7 +32,10 @@ export const auditQuerySchema = pageQuerySchema.extend(auditFilters);
 /** All that match, oldest first, as NDJSON. `after` goes on behind an `audit_id`. */
 export const auditExportQuerySchema = z.object({ ...auditFilters, after: z.coerce.number().int().min(0).optional() });
 
-/** The newest first. */
-export const auditPageSchema = z.object({ entries: z.array(auditEntrySchema), ...pageShape });
+export const auditPageSchema = z
+  .object({ entries: z.array(auditEntrySchema), ...pageShape })
+  .meta({ id: 'AuditPage', description: 'The newest first. `total` counts no further than 100 000' });
 
+export type AuditQuery = z.infer<typeof auditQuerySchema>;
+export type AuditExportQuery = z.infer<typeof auditExportQuerySchema>;
 export type AuditEntry = z.infer<typeof auditEntrySchema>;

@@ -9,19 +9,15 @@ export const clientStatusSchema = z.enum(['online', 'offline', 'disabled', 'clai
 export const clientSchema = z
   .object({
     client_id: z.int(),
-    /** null: anonymous. */
-    user_id: z.int().nullable(),
-    /** Team that shares it; null: none. */
-    namespace_id: z.int().nullable(),
+    user_id: z.int().nullable().describe('null: anonymous'),
+    namespace_id: z.int().nullable().describe('Team that shares it; null: none'),
     client_name: z.string(),
     client_desc: z.string(),
     client_type: z.enum(['managed', 'anonymous']),
     status: clientStatusSchema,
-    /** Switched off by an operator, and why. */
-    suspended: z.boolean(),
+    suspended: z.boolean().describe('Switched off by an operator, and why'),
     suspended_reason: z.string().nullable(),
-    /** Relay to which it is attached now. */
-    node_id: z.string().nullable(),
+    node_id: z.string().nullable().describe('Relay to which it is attached now'),
     attached_at: momentSchema.nullable(),
     last_seen_at: momentSchema.nullable(),
     config_version: z.int(),
@@ -29,23 +25,19 @@ export const clientSchema = z
     expires_at: momentSchema.nullable(),
     created_at: momentSchema,
     updated_at: momentSchema,
-    /** Rises with every change; the `ETag`. */
-    version: z.int(),
+    version: z.int().describe('Rises with every change; the `ETag`'),
   })
   .meta({ id: 'Client' });
 
 export const createClientSchema = z
   .object({
-    /** Operators only; others create their own. */
-    user_id: z.int().optional(),
-    /** Team that shall share it. */
-    namespace_id: z.int().nullable().optional(),
+    user_id: z.int().optional().describe('Operators only; others create their own'),
+    namespace_id: z.int().nullable().optional().describe('Team that shall share it'),
     client_name: clientNameSchema,
     client_desc: descriptionSchema.default(''),
   })
   .meta({ id: 'CreateClient' });
 
-/** The only answer with the authentication code in it. */
 export const createdClientSchema = z
   .object({
     client_id: z.int(),
@@ -58,41 +50,44 @@ export const createdClientSchema = z
     status: clientStatusSchema,
     created_at: momentSchema,
   })
-  .meta({ id: 'CreatedClient' });
+  .meta({ id: 'CreatedClient', description: 'The only answer with the authentication code in it' });
 
 export const updateClientSchema = z
   .object({
     client_name: clientNameSchema.optional(),
     client_desc: descriptionSchema.optional(),
-    /** false: the agent is sent away and its tickets are void. */
-    enabled: z.boolean().optional(),
-    /** Operators only: true takes it from the network until false, whatever its owner does. */
-    suspended: z.boolean().optional(),
+    enabled: z.boolean().optional().describe('false: the agent is sent away and its tickets are void'),
+    suspended: z
+      .boolean()
+      .optional()
+      .describe('Operators only: true takes it from the network until false, whatever its owner does'),
     suspended_reason: z.string().max(500).nullable().optional(),
   })
   .meta({ id: 'UpdateClient' });
 
-/** An anonymous client becomes a managed one; the code proves that it is the caller's to take. */
 export const claimClientSchema = z
   .object({
     anonymous_client_id: z.int(),
     auth_code: z.string().min(1).max(128),
-    /** Operators only; others claim for themselves. */
-    user_id: z.int().optional(),
-    /** Team that shall share it. */
-    namespace_id: z.int().nullable().optional(),
+    user_id: z.int().optional().describe('Operators only; others claim for themselves'),
+    namespace_id: z.int().nullable().optional().describe('Team that shall share it'),
     new_client_name: clientNameSchema.optional(),
   })
-  .meta({ id: 'ClaimClient' });
+  .meta({
+    id: 'ClaimClient',
+    description: "An anonymous client becomes a managed one; the code proves that it is the caller's to take",
+  });
 
-/** The only answer with the new code in it; the agent takes its new identity by itself. */
 export const claimedClientSchema = z
   .object({ new_client_id: z.int(), new_auth_code: z.string(), message: z.string() })
-  .meta({ id: 'ClaimedClient' });
+  .meta({
+    id: 'ClaimedClient',
+    description: 'The only answer with the new code in it; the agent takes its new identity by itself',
+  });
 
 export const rotatedCodeSchema = z.object({ client_id: z.int(), auth_code: z.string() }).meta({ id: 'RotatedCode' });
 
-export const clientsPageSchema = z.object({ clients: z.array(clientSchema), ...pageShape });
+export const clientsPageSchema = z.object({ clients: z.array(clientSchema), ...pageShape }).meta({ id: 'ClientsPage' });
 
 export type Client = z.infer<typeof clientSchema>;
 export type CreateClient = z.input<typeof createClientSchema>;

@@ -23,18 +23,23 @@ export const cidrSchema = z.union(
   'must be an IP address or a CIDR range',
 );
 
-/** Who may visit: `deny` is stronger; an empty `allow` means everybody. */
-export const accessInputSchema = z.object({
-  allow: z.array(cidrSchema).max(256).default([]),
-  deny: z.array(cidrSchema).max(256).default([]),
-});
+export const accessInputSchema = z
+  .object({
+    allow: z.array(cidrSchema).max(256).default([]),
+    deny: z.array(cidrSchema).max(256).default([]),
+  })
+  .meta({ id: 'AccessInput', description: 'Who may visit: `deny` is stronger; an empty `allow` means everybody' });
 
-/** A client that serves a mapping or a domain: of the lowest `priority` that is there, by `weight`. */
-export const upstreamInputSchema = z.object({
-  client_id: z.int(),
-  weight: z.int().min(0).max(1000).default(100),
-  priority: z.int().min(0).max(1000).default(0),
-});
+export const upstreamInputSchema = z
+  .object({
+    client_id: z.int(),
+    weight: z.int().min(0).max(1000).default(100),
+    priority: z.int().min(0).max(1000).default(0),
+  })
+  .meta({
+    id: 'UpstreamInput',
+    description: 'A client that serves a mapping or a domain: of the lowest `priority` that is there, by `weight`',
+  });
 
 /** Several may balance and take over for one another; each client once. */
 export const upstreamsInputSchema = z
@@ -49,19 +54,20 @@ export const upstreamStateSchema = z
   .object({ client_id: z.int(), weight: z.int(), priority: z.int(), online: z.boolean() })
   .meta({ id: 'UpstreamState' });
 
-/** What an agent could not do, such as listen at a port that is in use there. */
 export const bindingProblemSchema = z
   .object({ client_id: z.int(), code: z.string(), message: z.string() })
-  .meta({ id: 'BindingProblem' });
+  .meta({
+    id: 'BindingProblem',
+    description: 'What an agent could not do, such as listen at a port that is in use there',
+  });
 
-/** How far a change has come at an agent. */
 export const deliverySchema = z
   .object({
     client_id: z.int(),
     state: z.enum(['applied', 'offline', 'pending', 'failed']),
     detail: z.string().optional(),
   })
-  .meta({ id: 'Delivery' });
+  .meta({ id: 'Delivery', description: 'How far a change has come at an agent' });
 
 /** Query of a list. `cursor` (from `next_cursor`) goes on where a page ended, also while rows are inserted. */
 export const pageQuerySchema = z.object({
@@ -78,7 +84,6 @@ export const pageShape = {
   next_cursor: z.string().nullable(),
 };
 
-/** RFC 9457 problem document. */
 export const problemSchema = z
   .looseObject({
     type: z.string(),
@@ -89,7 +94,7 @@ export const problemSchema = z
     request_id: z.string(),
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
   })
-  .meta({ id: 'Problem' });
+  .meta({ id: 'Problem', description: 'RFC 9457 problem document' });
 
 export type PageQuery = z.infer<typeof pageQuerySchema>;
 export type Page<Plural extends string, Item> = Record<Plural, Item[]> & {

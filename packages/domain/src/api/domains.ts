@@ -13,38 +13,42 @@ import {
 } from './common.ts';
 import { bindingStatusSchema, totalsShape } from './mappings.ts';
 
-/** A record that shows that a name is the tenant's: its value is made for this tenant alone. */
 export const dnsProofSchema = z
   .object({ type: z.enum(['TXT', 'CNAME']), name: z.string(), value: z.string() })
-  .meta({ id: 'DnsProof' });
+  .meta({
+    id: 'DnsProof',
+    description: "A record that shows that a name is the tenant's: its value is made for this tenant alone",
+  });
 
 export const domainSchema = z
   .object({
     domain_id: z.int(),
-    /** null: an anonymous client's. */
-    user_id: z.int().nullable(),
-    /** Team that shares it; null: none. */
-    namespace_id: z.int().nullable(),
-    /** The first of `upstreams`. */
-    client_id: z.int(),
+    user_id: z.int().nullable().describe("null: an anonymous client's"),
+    namespace_id: z.int().nullable().describe('Team that shares it; null: none'),
+    client_id: z.int().describe('The first of `upstreams`'),
     upstreams: z.array(upstreamStateSchema),
     full_domain: z.string(),
-    /** Both null for a custom domain. */
-    subdomain: z.string().nullable(),
+    subdomain: z.string().nullable().describe('Both null for a custom domain'),
     base_domain: z.string().nullable(),
     custom: z.boolean(),
     verification_state: z.enum(['verified', 'pending_verification']),
-    /** Records of which one proves a custom domain; empty when nothing is to be proved. */
-    proofs: z.array(dnsProofSchema),
-    /** When the proof was looked for last, and since when it is missing at a name that was verified. */
-    proof_checked_at: momentSchema.nullable(),
+    proofs: z
+      .array(dnsProofSchema)
+      .describe('Records of which one proves a custom domain; empty when nothing is to be proved'),
+    proof_checked_at: momentSchema
+      .nullable()
+      .describe('When the proof was looked for last, and since when it is missing at a name that was verified'),
     proof_missing_since: momentSchema.nullable(),
+    proof_due_at: momentSchema
+      .nullable()
+      .describe(
+        'When it is looked for next; null: no more without POST /domains/{id}/verify, or nothing is to be proved',
+      ),
     verified_at: momentSchema.nullable(),
     target_scheme: z.enum(['http', 'https']),
     target_host: z.string(),
     target_port: portSchema,
-    /** Replaces the visitor's Host header; null: kept. */
-    host_header: z.string().nullable(),
+    host_header: z.string().nullable().describe("Replaces the visitor's Host header; null: kept"),
     tls_mode: z.enum(['terminate', 'passthrough', 'off']),
     enabled: z.boolean(),
     status: bindingStatusSchema.or(z.literal('pending_verification')),
@@ -54,8 +58,7 @@ export const domainSchema = z
     access: accessRulesSchema,
     ...totalsShape,
     expires_at: momentSchema.nullable(),
-    /** Rises with every change. */
-    version: z.int(),
+    version: z.int().describe('Rises with every change'),
     created_at: momentSchema,
     updated_at: momentSchema,
   })
@@ -78,16 +81,15 @@ const targetShape = {
 
 export const createDomainSchema = z
   .object({
-    /** Label under a base domain; absent, and no `domain` either: a random one. */
-    subdomain: z.string().max(253).optional(),
-    /** Whole name of one's own. */
-    domain: z.string().max(254).optional(),
-    /** Absent: the first base domain. */
-    base_domain: z.string().max(253).optional(),
-    /** Absent: the calling client. */
-    client_id: z.int().optional(),
-    /** Several clients, in place of `client_id`. */
-    upstreams: upstreamsInputSchema.optional(),
+    subdomain: z
+      .string()
+      .max(253)
+      .optional()
+      .describe('Label under a base domain; absent, and no `domain` either: a random one'),
+    domain: z.string().max(254).optional().describe("Whole name of one's own"),
+    base_domain: z.string().max(253).optional().describe('Absent: the first base domain'),
+    client_id: z.int().optional().describe('Absent: the calling client'),
+    upstreams: upstreamsInputSchema.optional().describe('Several clients, in place of `client_id`'),
     ...targetShape,
     target_host: targetShape.target_host.default('127.0.0.1'),
     target_scheme: targetShape.target_scheme.default('http'),
@@ -106,7 +108,6 @@ export const createDomainSchema = z
   })
   .meta({ id: 'CreateDomain' });
 
-/** What is absent stays as it is. A name cannot be changed. */
 export const updateDomainSchema = z
   .object({ ...targetShape, client_id: z.int(), upstreams: upstreamsInputSchema, access: accessInputSchema })
   .partial()
@@ -114,28 +115,43 @@ export const updateDomainSchema = z
     message: 'must not be given together with client_id',
     path: ['upstreams'],
   })
-  .meta({ id: 'UpdateDomain' });
+  .meta({ id: 'UpdateDomain', description: 'What is absent stays as it is. A name cannot be changed' });
 
 export const deliveredDomainSchema = domainSchema
   .extend({ delivery: z.array(deliverySchema) })
   .meta({ id: 'DeliveredDomain' });
-export const domainsPageSchema = z.object({ domains: z.array(domainSchema), ...pageShape });
+export const domainsPageSchema = z.object({ domains: z.array(domainSchema), ...pageShape }).meta({ id: 'DomainsPage' });
 
 export const availabilitySchema = z
   .object({
     name: z.string(),
     full_domain: z.string().nullable(),
     available: z.boolean(),
-    /** `taken`, `yours`, or why the name is not allowed; null when it is free. */
-    reason: z.string().nullable(),
+    reason: z
+      .string()
+      .nullable()
+      .describe('`taken`, `yours`, `quarantine`, or why the name is not allowed; null when it is free'),
     detail: z.string().nullable(),
   })
   .meta({ id: 'Availability' });
 
-/** What a look for the proof of a custom domain has found. */
+export const proofCheckSchema = dnsProofSchema
+  .extend({
+    found: z.array(z.string()).describe('Values that stand there'),
+    matches: z.boolean(),
+    result: z
+      .enum(['matches', 'no_name', 'no_record', 'other_value', 'failed'])
+      .describe("`no_name`: NXDOMAIN; `failed`: the domain's name servers gave no answer, such as SERVFAIL"),
+    detail: z.string(),
+  })
+  .meta({ id: 'ProofCheck', description: 'What a look for one record has found' });
+
 export const verifiedDomainSchema = deliveredDomainSchema
-  .extend({ checks: z.array(dnsProofSchema.extend({ found: z.array(z.string()), matches: z.boolean() })) })
-  .meta({ id: 'VerifiedDomain' });
+  .extend({ checks: z.array(proofCheckSchema) })
+  .meta({
+    id: 'VerifiedDomain',
+    description: 'What a look for the proof of a custom domain has found; no `checks`: nothing is to be proved',
+  });
 
 export type Domain = z.infer<typeof domainSchema>;
 export type CreateDomain = z.input<typeof createDomainSchema>;
@@ -143,3 +159,5 @@ export type UpdateDomain = z.infer<typeof updateDomainSchema>;
 export type DeliveredDomain = z.infer<typeof deliveredDomainSchema>;
 export type Availability = z.infer<typeof availabilitySchema>;
 export type VerifiedDomain = z.infer<typeof verifiedDomainSchema>;
+export type DnsProof = z.infer<typeof dnsProofSchema>;
+export type ProofCheck = z.infer<typeof proofCheckSchema>;

@@ -19,47 +19,35 @@ export const bindingStatusSchema = z.enum(['active', 'inactive', 'disabled', 'er
 /** Traffic since a mapping or a domain was made. */
 export const totalsShape = {
   total_connections: z.int(),
-  /** Visitor → target. */
-  total_bytes_in: z.int(),
-  /** Target → visitor. */
-  total_bytes_out: z.int(),
+  total_bytes_in: z.int().describe('Visitor → target'),
+  total_bytes_out: z.int().describe('Target → visitor'),
   last_active_at: momentSchema.nullable(),
 };
 
 export const mappingSchema = z
   .object({
     mapping_id: z.int(),
-    /** null: an anonymous client's. */
-    user_id: z.int().nullable(),
-    /** Team that shares it; null: none. */
-    namespace_id: z.int().nullable(),
+    user_id: z.int().nullable().describe("null: an anonymous client's"),
+    namespace_id: z.int().nullable().describe('Team that shares it; null: none'),
     name: z.string(),
     protocol: z.enum(['tcp', 'udp', 'http', 'socks5']),
-    /** null: public. */
-    source_client_id: z.int().nullable(),
-    /** The first of `upstreams`. */
-    target_client_id: z.int(),
+    source_client_id: z.int().nullable().describe('null: public'),
+    target_client_id: z.int().describe('The first of `upstreams`'),
     upstreams: z.array(upstreamStateSchema),
-    /** Port at the source client; null if public. */
-    local_port: portSchema.nullable(),
-    /** Relay group and port of a public mapping. */
-    relay_group: z.string().nullable(),
+    local_port: portSchema.nullable().describe('Port at the source client; null if public'),
+    relay_group: z.string().nullable().describe('Relay group and port of a public mapping'),
     remote_port: portSchema.nullable(),
-    /** null for socks5: the source names its targets. */
-    target_host: z.string().nullable(),
+    target_host: z.string().nullable().describe('null for socks5: the source names its targets'),
     target_port: portSchema.nullable(),
     enabled: z.boolean(),
     status: bindingStatusSchema,
     problems: z.array(bindingProblemSchema),
-    /** Where people reach a public mapping, such as `tcp://relay.example.com:49000`. */
-    urls: z.array(z.string()),
+    urls: z.array(z.string()).describe('Where people reach a public mapping, such as `tcp://relay.example.com:49000`'),
     access: accessRulesSchema,
     carrier: z.enum(['auto', 'mux', 'raw']),
     ...totalsShape,
-    /** A route's end; null: none. */
-    expires_at: momentSchema.nullable(),
-    /** Rises with every change. */
-    version: z.int(),
+    expires_at: momentSchema.nullable().describe("A route's end; null: none"),
+    version: z.int().describe('Rises with every change'),
     created_at: momentSchema,
     updated_at: momentSchema,
   })
@@ -69,21 +57,16 @@ const nameSchema = z.string().trim().max(64);
 
 export const createMappingSchema = z
   .object({
-    /** Operators only: must own both clients. */
-    user_id: z.int().optional(),
+    user_id: z.int().optional().describe('Operators only: must own both clients'),
     name: nameSchema.default(''),
-    /** Absent: a public mapping. */
-    source_client_id: z.int().optional(),
-    /** Absent: the calling client. */
-    target_client_id: z.int().optional(),
-    /** Several clients, in place of `target_client_id`. */
-    upstreams: upstreamsInputSchema.optional(),
+    source_client_id: z.int().optional().describe('Absent: a public mapping'),
+    target_client_id: z.int().optional().describe('Absent: the calling client'),
+    upstreams: upstreamsInputSchema.optional().describe('Several clients, in place of `target_client_id`'),
     protocol: z.enum(['tcp', 'http', 'socks5']).default('tcp'),
     target_host: targetHostSchema.optional(),
     target_port: portSchema.optional(),
     local_port: portSchema.optional(),
-    /** Absent on a public mapping: a random port of the group's pool. */
-    remote_port: portSchema.optional(),
+    remote_port: portSchema.optional().describe("Absent on a public mapping: a random port of the group's pool"),
     relay_group: relayGroupSchema.default('default'),
     enabled: z.boolean().default(true),
     access: accessInputSchema.optional(),
@@ -94,7 +77,6 @@ export const createMappingSchema = z
   })
   .meta({ id: 'CreateMapping' });
 
-/** What is absent stays as it is. Source, protocol and group of a mapping cannot be changed. */
 export const updateMappingSchema = z
   .object({
     name: nameSchema.optional(),
@@ -106,12 +88,17 @@ export const updateMappingSchema = z
     access: accessInputSchema.optional(),
     upstreams: upstreamsInputSchema.optional(),
   })
-  .meta({ id: 'UpdateMapping' });
+  .meta({
+    id: 'UpdateMapping',
+    description: 'What is absent stays as it is. Source, protocol and group of a mapping cannot be changed',
+  });
 
 export const deliveredMappingSchema = mappingSchema
   .extend({ delivery: z.array(deliverySchema) })
   .meta({ id: 'DeliveredMapping' });
-export const mappingsPageSchema = z.object({ mappings: z.array(mappingSchema), ...pageShape });
+export const mappingsPageSchema = z
+  .object({ mappings: z.array(mappingSchema), ...pageShape })
+  .meta({ id: 'MappingsPage' });
 
 export type Mapping = z.infer<typeof mappingSchema>;
 export type CreateMapping = z.input<typeof createMappingSchema>;

@@ -10,19 +10,15 @@ export const memberRoleSchema = z.enum(['owner', 'admin', 'member', 'viewer']);
 export const namespaceSchema = z
   .object({
     namespace_id: z.int(),
-    /** Its owner. */
-    user_id: z.int(),
+    user_id: z.int().describe('Its owner'),
     name: z.string(),
-    /** The caller's own; null: an operator's view. */
-    role: memberRoleSchema.nullable(),
+    role: memberRoleSchema.nullable().describe("The caller's own; null: an operator's view"),
     members: z.int(),
     clients: z.int(),
-    /** Mappings and domains. */
-    mappings: z.int(),
+    mappings: z.int().describe('Mappings and domains'),
     created_at: momentSchema,
     updated_at: momentSchema,
-    /** Rises with every change; the `ETag`. */
-    version: z.int(),
+    version: z.int().describe('Rises with every change; the `ETag`'),
   })
   .meta({ id: 'Namespace' });
 
@@ -31,23 +27,25 @@ const namespaceNameSchema = z.string().trim().min(1).max(64);
 export const createNamespaceSchema = z
   .object({
     name: namespaceNameSchema,
-    /** Operators only: its owner. */
-    user_id: z.int().optional(),
+    user_id: z.int().optional().describe('Operators only: its owner'),
   })
   .meta({ id: 'CreateNamespace' });
 
 export const updateNamespaceSchema = z.object({ name: namespaceNameSchema }).meta({ id: 'UpdateNamespace' });
 
-export const namespacesPageSchema = z.object({ namespaces: z.array(namespaceSchema), ...pageShape });
+export const namespacesPageSchema = z
+  .object({ namespaces: z.array(namespaceSchema), ...pageShape })
+  .meta({ id: 'NamespacesPage' });
 
 export const memberSchema = z
   .object({ user_id: z.int(), username: z.string(), role: memberRoleSchema, created_at: momentSchema })
   .meta({ id: 'Member' });
 
-/** The owner stays. */
-export const putMemberSchema = z.object({ role: z.enum(['admin', 'member', 'viewer']) }).meta({ id: 'PutMember' });
+export const putMemberSchema = z
+  .object({ role: z.enum(['admin', 'member', 'viewer']) })
+  .meta({ id: 'PutMember', description: 'The owner stays' });
 
-export const membersPageSchema = z.object({ members: z.array(memberSchema), ...pageShape });
+export const membersPageSchema = z.object({ members: z.array(memberSchema), ...pageShape }).meta({ id: 'MembersPage' });
 
 export type MemberRole = z.infer<typeof memberRoleSchema>;
 export type Namespace = z.infer<typeof namespaceSchema>;

@@ -2,27 +2,22 @@ import { z } from 'zod';
 import { presenceSchema } from '../presence.ts';
 import { momentSchema, pageShape, portSchema, targetHostSchema } from './common.ts';
 
-/** A route: what an endpoint is bound to, and where its clients are now. */
 export const routeSchema = z
   .object({
-    /** A host name, or `tcp:{group}:{port}`. */
-    endpoint: z.string(),
+    endpoint: z.string().describe('A host name, or `tcp:{group}:{port}`'),
     binding_id: z.string(),
     version: z.int(),
     protocol: z.enum(['http', 'tcp', 'udp', 'socks5']),
     enabled: z.boolean(),
     user_id: z.int().nullable(),
-    /** When it ends by itself; null: it does not. */
-    expires_at: momentSchema.nullable(),
-    /** It ends when its client's agent is detached. */
-    ends_with_client: z.boolean(),
+    expires_at: momentSchema.nullable().describe('When it ends by itself; null: it does not'),
+    ends_with_client: z.boolean().describe("It ends when its client's agent is detached"),
     upstreams: z.array(z.object({ client_id: z.int(), presence: presenceSchema.nullable() })),
   })
-  .meta({ id: 'Route' });
+  .meta({ id: 'Route', description: 'A route: what an endpoint is bound to, and where its clients are now' });
 
 const endpointInputSchema = z.string().min(1).max(280);
 
-/** Binds an endpoint to a client until its time is over or the client's agent is detached. */
 export const createRouteSchema = z
   .object({
     /** A name under a base domain, a custom domain that the tenant has proved, or `tcp:{group}:{port}`. */
@@ -30,15 +25,16 @@ export const createRouteSchema = z
     client_id: z.int(),
     target_host: targetHostSchema.default('127.0.0.1'),
     target_port: portSchema.default(80),
-    /** Absent: until the client's agent is detached. */
-    ttl_seconds: z.int().min(1).max(31_536_000).optional(),
+    ttl_seconds: z.int().min(1).max(31_536_000).optional().describe("Absent: until the client's agent is detached"),
   })
-  .meta({ id: 'CreateRoute' });
+  .meta({
+    id: 'CreateRoute',
+    description: "Binds an endpoint to a client until its time is over or the client's agent is detached",
+  });
 
-/** Several at once; each for itself is made or refused. */
 export const createRoutesSchema = z
   .object({ routes: z.array(createRouteSchema).min(1).max(500) })
-  .meta({ id: 'CreateRoutes' });
+  .meta({ id: 'CreateRoutes', description: 'Several at once; each for itself is made or refused' });
 
 export const createdRoutesSchema = z
   .object({
@@ -52,7 +48,7 @@ export const createdRoutesSchema = z
   })
   .meta({ id: 'CreatedRoutes' });
 
-export const routesPageSchema = z.object({ routes: z.array(routeSchema), ...pageShape });
+export const routesPageSchema = z.object({ routes: z.array(routeSchema), ...pageShape }).meta({ id: 'RoutesPage' });
 
 export type Route = z.infer<typeof routeSchema>;
 export type CreateRoute = z.input<typeof createRouteSchema>;

@@ -9,14 +9,13 @@ export const signingKeySchema = z
     kid: z.string(),
     purpose: keyPurposeSchema,
     algorithm: z.enum(['ES256', 'RS256', 'HS256']),
-    /** `active` signs; `retired` still verifies until `expires_at`. */
-    state: z.enum(['active', 'retired']),
+    state: z.enum(['active', 'retired']).describe('`active` signs; `retired` still verifies until `expires_at`'),
     created_at: momentSchema,
     expires_at: momentSchema.nullable(),
   })
   .meta({ id: 'SigningKey' });
 
-export const signingKeysSchema = z.object({ signing_keys: z.array(signingKeySchema) });
+export const signingKeysSchema = z.object({ signing_keys: z.array(signingKeySchema) }).meta({ id: 'SigningKeys' });
 
 export const rotateSigningKeySchema = z.object({ purpose: keyPurposeSchema }).meta({ id: 'RotateSigningKey' });
 

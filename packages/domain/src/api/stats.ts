@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { momentSchema } from './common.ts';
 
-/** Traffic in steps of time, oldest first; steps without traffic are there with zeros. */
 export const timeSeriesSchema = z
   .object({
     from: momentSchema,
@@ -11,15 +10,16 @@ export const timeSeriesSchema = z
       z.object({
         /** Start of the step. */
         at: momentSchema,
-        /** Visitor → target. */
-        bytes_in: z.int(),
-        /** Target → visitor. */
-        bytes_out: z.int(),
+        bytes_in: z.int().describe('Visitor → target'),
+        bytes_out: z.int().describe('Target → visitor'),
         connections: z.int(),
       }),
     ),
   })
-  .meta({ id: 'TimeSeries' });
+  .meta({
+    id: 'TimeSeries',
+    description: 'Traffic in steps of time, oldest first; steps without traffic are there with zeros',
+  });
 
 /** Absent: no time series in the answer. `to` absent: now. At most 1000 points. */
 export const timeSeriesQuerySchema = z.object({
@@ -35,13 +35,10 @@ export const userStatsSchema = z
     user_id: z.int(),
     total_clients: z.int(),
     online_clients: z.int(),
-    /** Mappings and domains. */
-    total_mappings: z.int(),
+    total_mappings: z.int().describe('Mappings and domains'),
     active_mappings: z.int(),
-    /** Bytes in this calendar month (UTC). */
-    current_month_traffic: z.int(),
-    /** Bytes a second lately, in the whole cluster. */
-    bandwidth_usage: z.number(),
+    current_month_traffic: z.int().describe('Bytes in this calendar month (UTC)'),
+    bandwidth_usage: z.number().describe('Bytes a second lately, in the whole cluster'),
     ...series,
   })
   .meta({ id: 'UserStats' });
@@ -49,12 +46,9 @@ export const userStatsSchema = z
 export const clientStatsSchema = z
   .object({
     client_id: z.int(),
-    /** Seconds for which its agent was attached, all sessions together. */
-    online_duration: z.int(),
-    /** Target → visitor. */
-    total_bytes_sent: z.int(),
-    /** Visitor → target. */
-    total_bytes_received: z.int(),
+    online_duration: z.int().describe('Seconds for which its agent was attached, all sessions together'),
+    total_bytes_sent: z.int().describe('Target → visitor'),
+    total_bytes_received: z.int().describe('Visitor → target'),
     total_connections: z.int(),
     active_mappings: z.int(),
     ...series,
@@ -83,13 +77,10 @@ export const systemStatsSchema = z
     total_users: z.int(),
     total_clients: z.int(),
     online_clients: z.int(),
-    /** Mappings and domains. */
-    total_mappings: z.int(),
+    total_mappings: z.int().describe('Mappings and domains'),
     active_mappings: z.int(),
-    /** Bytes a second, all relays together. */
-    total_bandwidth: z.number(),
-    /** Relays that are not offline. */
-    total_nodes: z.int(),
+    total_bandwidth: z.number().describe('Bytes a second, all relays together'),
+    total_nodes: z.int().describe('Relays that are not offline'),
     ...series,
   })
   .meta({ id: 'SystemStats' });

@@ -5,7 +5,6 @@ import { scopesSchema } from './scopes.ts';
 
 const limitSchema = z.int().min(0).nullable();
 
-/** The six limits; null = unlimited. Bandwidth in bytes a second, traffic in bytes a calendar month (UTC). */
 export const limitsSchema = z
   .object({
     max_clients: limitSchema,
@@ -15,12 +14,15 @@ export const limitsSchema = z
     total_bandwidth_limit: limitSchema,
     monthly_traffic_limit: limitSchema,
   })
-  .meta({ id: 'Limits' });
+  .meta({
+    id: 'Limits',
+    description:
+      'The six limits; null = unlimited. Bandwidth in bytes a second, traffic in bytes a calendar month (UTC)',
+  });
 
 export const planSchema = limitsSchema.extend({ name: z.string() }).meta({ id: 'Plan' });
-/** A plan as it shall be: all six limits. */
-export const putPlanSchema = limitsSchema.meta({ id: 'PutPlan' });
-export const plansSchema = z.object({ plans: z.array(planSchema) });
+export const putPlanSchema = limitsSchema.meta({ id: 'PutPlan', description: 'A plan as it shall be: all six limits' });
+export const plansSchema = z.object({ plans: z.array(planSchema) }).meta({ id: 'Plans' });
 
 export const userStatusSchema = z.enum(['active', 'disabled', 'deleted']);
 
@@ -35,8 +37,7 @@ export const userSchema = z
     created_at: momentSchema,
     updated_at: momentSchema,
     last_login_at: momentSchema.nullable(),
-    /** Rises with every change; the `ETag`. */
-    version: z.int(),
+    version: z.int().describe('Rises with every change; the `ETag`'),
   })
   .meta({ id: 'User' });
 
@@ -53,8 +54,7 @@ export const createUserSchema = z
     username: usernameSchema,
     email: z.email().max(254),
     password: passwordSchema.optional(),
-    /** `$scrypt$…` (PHC format) or bcrypt. */
-    password_hash: z.string().max(256).optional(),
+    password_hash: z.string().max(256).optional().describe('`$scrypt$…` (PHC format) or bcrypt'),
     plan: planNameSchema.optional(),
   })
   .refine((user) => user.password === undefined || user.password_hash === undefined, {
@@ -68,34 +68,35 @@ export const updateUserSchema = z
     username: usernameSchema.optional(),
     email: z.email().max(254).optional(),
     password: passwordSchema.optional(),
-    /** Proves a user who sets a new password; operators need none. */
-    current_password: z.string().max(256).optional(),
+    current_password: z
+      .string()
+      .max(256)
+      .optional()
+      .describe('Proves a user who sets a new password; operators need none'),
     plan: planNameSchema.optional(),
     status: z.enum(['active', 'disabled']).optional(),
   })
   .meta({ id: 'UpdateUser' });
 
-export const usersPageSchema = z.object({ users: z.array(userSchema), ...pageShape });
+export const usersPageSchema = z.object({ users: z.array(userSchema), ...pageShape }).meta({ id: 'UsersPage' });
 
-/** Any of the six limits; null = unlimited. What is absent stays as it is. */
-export const setQuotaSchema = limitsSchema.partial().meta({ id: 'SetQuota' });
+export const setQuotaSchema = limitsSchema
+  .partial()
+  .meta({ id: 'SetQuota', description: 'Any of the six limits; null = unlimited. What is absent stays as it is' });
 
-export const quotaSetSchema = z.object({ user_id: z.int(), quota: limitsSchema, updated_at: momentSchema });
+export const quotaSetSchema = z
+  .object({ user_id: z.int(), quota: limitsSchema, updated_at: momentSchema })
+  .meta({ id: 'QuotaSet' });
 
 export const quotaUseSchema = limitsSchema
   .extend({
     user_id: z.int(),
     current_clients: z.int(),
-    /** Mappings and domains. */
-    current_mappings: z.int(),
-    /** Enabled, and an agent of theirs is attached. */
-    current_active_mappings: z.int(),
-    /** Bytes in this calendar month (UTC). */
-    current_month_traffic: z.int(),
-    /** Bytes a second that the user's tunnels moved lately, in the whole cluster. */
-    current_bandwidth: z.number(),
-    /** Of each limit, what is used of it; null: it is not limited. */
-    clients_usage_percent: z.number().nullable(),
+    current_mappings: z.int().describe('Mappings and domains'),
+    current_active_mappings: z.int().describe('Enabled, and an agent of theirs is attached'),
+    current_month_traffic: z.int().describe('Bytes in this calendar month (UTC)'),
+    current_bandwidth: z.number().describe("Bytes a second that the user's tunnels moved lately, in the whole cluster"),
+    clients_usage_percent: z.number().nullable().describe('Of each limit, what is used of it; null: it is not limited'),
     mappings_usage_percent: z.number().nullable(),
     active_mappings_usage_percent: z.number().nullable(),
     bandwidth_usage_percent: z.number().nullable(),
@@ -110,8 +111,7 @@ export const apiKeySchema = z
     key_id: z.int(),
     user_id: z.int(),
     name: z.string(),
-    /** Beginning of the key. */
-    prefix: z.string(),
+    prefix: z.string().describe('Beginning of the key'),
     scopes: scopesSchema,
     created_at: momentSchema,
     last_used_at: momentSchema.nullable(),
@@ -127,21 +127,22 @@ export const createApiKeySchema = z
   })
   .meta({ id: 'CreateApiKey' });
 
-/** The only answer with the key in it. */
-export const createdApiKeySchema = apiKeySchema.extend({ api_key: z.string() }).meta({ id: 'CreatedApiKey' });
-export const apiKeysSchema = z.object({ api_keys: z.array(apiKeySchema) });
+export const createdApiKeySchema = apiKeySchema
+  .extend({ api_key: z.string() })
+  .meta({ id: 'CreatedApiKey', description: 'The only answer with the key in it' });
+export const apiKeysSchema = z.object({ api_keys: z.array(apiKeySchema), ...pageShape }).meta({ id: 'ApiKeys' });
 
-/** Whose credential this is. */
 export const meSchema = z
   .object({
     role: z.enum(['operator', 'user', 'client']),
     scopes: scopesSchema,
     user: userSchema.nullable(),
     client_id: z.int().nullable(),
-    /** Teams of a user, or of an agent's client. */
-    namespaces: z.array(z.object({ namespace_id: z.int(), role: memberRoleSchema })),
+    namespaces: z
+      .array(z.object({ namespace_id: z.int(), role: memberRoleSchema }))
+      .describe("Teams of a user, or of an agent's client"),
   })
-  .meta({ id: 'Me' });
+  .meta({ id: 'Me', description: 'Whose credential this is' });
 
 export type Limits = z.infer<typeof limitsSchema>;
 export type PutPlan = z.infer<typeof putPlanSchema>;

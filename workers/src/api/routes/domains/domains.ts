@@ -7,8 +7,10 @@ import {
   domainSchema,
   domainsPageSchema,
   updateDomainSchema,
+  verifiedDomainSchema,
 } from '@tunnox/domain/api/domains';
 import { z } from 'zod';
+import type { DomainProofService } from '../../../services/domain-proof-service.ts';
 import type { DomainService } from '../../../services/domain-service.ts';
 import { createRouter } from '../../context.ts';
 import { ifMatch, ifVersionOf, withETag } from '../../etag.ts';
@@ -87,9 +89,25 @@ const deleteDomain = createRoute({
   responses: { 204: noContent, ...problems('not_found') },
 });
 
+const verifyDomain = createRoute({
+  operationId: 'verifyDomain',
+  method: 'post',
+  path: '/domains/{domain_id}/verify',
+  tags: ['domains'],
+  summary: 'Look now for the DNS record that proves a custom domain',
+  request: { params },
+  responses: {
+    200: json(verifiedDomainSchema, 'The domain, verified or still pending, and what was found', { headers: ['ETag'] }),
+    ...problems('not_found', 'subdomain_taken'),
+  },
+});
+
 /** HTTP domains. */
-export function domainsRoutes(domains: DomainService) {
+export function domainsRoutes(domains: DomainService, proofs: DomainProofService) {
   return createRouter()
+    .openapi(verifyDomain, async (c) =>
+      c.json(withETag(c, await proofs.verify(c.get('caller'), c.req.valid('param').domain_id)), 200),
+    )
     .openapi(availability, async (c) => {
       const { name, base_domain } = c.req.valid('query');
       return c.json(await domains.availability(c.get('caller'), name, base_domain), 200);

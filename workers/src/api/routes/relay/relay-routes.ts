@@ -2,10 +2,9 @@ import { endpointSchema } from '@tunnox/domain/binding';
 import { ulidSchema } from '@tunnox/domain/presence';
 import {
   attachRequestSchema,
+  connectionsRequestSchema,
   detachRequestSchema,
   registerRequestSchema,
-  type UsageAnswer,
-  type UsageRequest,
   usageRequestSchema,
 } from '@tunnox/domain/relay-api';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
@@ -13,9 +12,10 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Lookup } from '../../../lookup/lookup.ts';
 import type { AttachmentService } from '../../../services/attachment-service.ts';
+import type { ConnectionService } from '../../../services/connection-service.ts';
 import type { RelayRegistrationService } from '../../../services/relay-registration-service.ts';
 import type { SessionOpener } from '../../../services/live-ports.ts';
-import type { RelayIdentity } from '../../../tickets/relay-tokens.ts';
+import type { UsageService } from '../../../services/usage-service.ts';
 import type { SigningKeys } from '../../../tickets/signing-keys.ts';
 import { bearerToken } from '../../bearer.ts';
 import { parseBody, parseValue } from '../../parse-body.ts';
@@ -25,7 +25,8 @@ export interface RelayRouteServices {
   attachments: AttachmentService;
   lookup: Lookup;
   sessions: SessionOpener;
-  reportUsage: (relay: RelayIdentity, report: UsageRequest) => Promise<UsageAnswer['allowances']>;
+  usage: UsageService;
+  connections: ConnectionService;
   keys: Pick<SigningKeys, 'jwks'>;
 }
 
@@ -38,7 +39,7 @@ const lookupQuerySchema = z.object({ endpoint: endpointSchema });
 
 /** `/relay/v1`: what relays ask of the control plane (docs/PROTOCOL.md). */
 export function relayRoutes(services: RelayRouteServices): Hono {
-  const { registration, attachments, lookup, sessions, reportUsage, keys } = services;
+  const { registration, attachments, lookup, sessions, usage, connections, keys } = services;
   const relayOf = (request: Request) => registration.authenticate(bearerToken(request));
 
   return new Hono()
@@ -73,7 +74,12 @@ export function relayRoutes(services: RelayRouteServices): Hono {
     .post('/usage', async (c) => {
       const relay = await relayOf(c.req.raw);
       const report = await parseBody(c.req.raw, usageRequestSchema);
-      return c.json({ allowances: await reportUsage(relay, report) } satisfies UsageAnswer);
+      return c.json(await usage.report(relay, report));
+    })
+    .post('/connections', async (c) => {
+      const { nodeId } = await relayOf(c.req.raw);
+      await connections.add(nodeId, await parseBody(c.req.raw, connectionsRequestSchema));
+      return c.body(null, 204);
     })
     .get('/keys', async (c) => {
       await relayOf(c.req.raw);

@@ -4,7 +4,7 @@ import type { HealthRepository } from '../../../services/node-ports.ts';
 import { createRouter } from '../../context.ts';
 import { json, problems } from '../../responses.ts';
 
-const statusSchema = z.object({ status: z.literal('ok') });
+const statusSchema = z.object({ status: z.literal('ok') }).meta({ id: 'ServiceStatus' });
 
 const healthz = createRoute({
   operationId: 'healthz',

@@ -1,4 +1,5 @@
 import { createRoute } from '@hono/zod-openapi';
+import { pageQuerySchema } from '@tunnox/domain/api/common';
 import { apiKeysSchema, createApiKeySchema, createdApiKeySchema } from '@tunnox/domain/api/users';
 import { z } from 'zod';
 import type { ApiKeyService } from '../../../services/api-key-service.ts';
@@ -25,7 +26,7 @@ const listApiKeys = createRoute({
   path: '/users/{user_id}/api-keys',
   tags: ['users'],
   summary: 'List the API keys that are not revoked',
-  request: { params },
+  request: { params, query: pageQuerySchema },
   responses: { 200: json(apiKeysSchema, 'The keys, without their secrets'), ...problems('not_found') },
 });
 
@@ -45,7 +46,10 @@ export function apiKeysRoutes(apiKeys: ApiKeyService) {
     .openapi(createApiKey, async (c) =>
       c.json(await apiKeys.create(c.get('caller'), c.req.valid('param').user_id, c.req.valid('json')), 201),
     )
-    .openapi(listApiKeys, async (c) => c.json(await apiKeys.list(c.get('caller'), c.req.valid('param').user_id), 200))
+    .openapi(listApiKeys, async (c) => {
+      const { user_id } = c.req.valid('param');
+      return c.json(await apiKeys.list(c.get('caller'), user_id, c.req.valid('query')), 200);
+    })
     .openapi(deleteApiKey, async (c) => {
       const { user_id, key_id } = c.req.valid('param');
       await apiKeys.revoke(c.get('caller'), user_id, key_id);

@@ -1,0 +1,62 @@
+import { createDohResolver } from './dns-resolver/doh-resolver.ts';
+import type { Settings } from './env.ts';
+import { createDomainProofRepository } from './repositories/domain-proof-repository.ts';
+import { createDomainRepository } from './repositories/domain-repository.ts';
+import type { Postgres } from './repositories/postgres.ts';
+import { createReservedNameRepository } from './repositories/reserved-name-repository.ts';
+import type { ChangeTeller } from './services/change-teller.ts';
+import type { ClientLookup } from './services/client-lookup.ts';
+import { DomainNames } from './services/domain-names.ts';
+import { proofToken } from './services/domain-proof.ts';
+import { DomainProofService, PROOF_SCHEDULE } from './services/domain-proof-service.ts';
+import { DomainService } from './services/domain-service.ts';
+import type { Log } from './services/node-ports.ts';
+import type { PresenceReader } from './services/ports.ts';
+import type { PublicUrls } from './services/public-urls.ts';
+import { randomInteger } from './services/random.ts';
+import type { RateLimiter } from './services/rate-limiter.ts';
+import { ReservedNameService } from './services/reserved-name-service.ts';
+
+export interface DomainsDeps {
+  settings: Pick<Settings, 'baseDomains' | 'dnsResolverUrl' | 'encryptionKey'>;
+  postgres: Postgres;
+  clients: ClientLookup;
+  presences: PresenceReader;
+  teller: ChangeTeller;
+  rateLimiter: RateLimiter;
+  urls: PublicUrls;
+  log: Log;
+}
+
+/** Domains, their proofs, and the names that are kept back. */
+export function composeDomains({
+  settings,
+  postgres,
+  clients,
+  presences,
+  teller,
+  rateLimiter,
+  urls,
+  log,
+}: DomainsDeps) {
+  const { baseDomains, dnsResolverUrl, encryptionKey } = settings;
+  const repository = createDomainRepository(postgres);
+  const domains = new DomainService({
+    domains: repository,
+    names: new DomainNames({ domains: repository }, { baseDomains }),
+    ...{ clients, presences, teller, urls },
+    proofToken: (userId, fullDomain) => proofToken(encryptionKey, userId, fullDomain),
+  });
+  const domainProofs = new DomainProofService(
+    {
+      domains: repository,
+      proofs: createDomainProofRepository(postgres, PROOF_SCHEDULE),
+      resolver: createDohResolver({ fetch: (url, init) => fetch(url, init), randomInteger }, { url: dnsResolverUrl }),
+      ...{ teller, rateLimiter, log },
+      show: (caller, domainId) => domains.find(caller, domainId),
+    },
+    { baseDomains },
+  );
+  const reservedNames = new ReservedNameService({ names: createReservedNameRepository(postgres) });
+  return { domains, domainProofs, reservedNames };
+}
