@@ -46,6 +46,19 @@ export function ownedBy(table: 'c' | 'd' | 'l' | 'm', tenant: Tenant & { kind: '
   return sql`(${user} = ${tenant.userId} and ${namespace} = ${tenant.namespaceId})`;
 }
 
+/** Rows that belong to users alone and to no team: what operators have (`user_id` null) is theirs. */
+export function ownRows(column: string, tenant: Tenant): SQL {
+  switch (tenant.kind) {
+    case 'all':
+      return sql`true`;
+    case 'user':
+    case 'owner':
+      return sql`${sql.raw(column)} = ${tenant.userId}`;
+    case 'client':
+      return sql`false`;
+  }
+}
+
 /** Rows of clients `c` that the tenant sees. */
 export function clientsOf(tenant: Tenant): SQL {
   switch (tenant.kind) {

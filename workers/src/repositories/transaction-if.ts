@@ -11,6 +11,8 @@ const KEYS = {
   port_mappings: 'mapping_id',
   http_domain_mappings: 'id',
   namespaces: 'namespace_id',
+  provider_credentials: 'credential_id',
+  dns_zones: 'zone_id',
 } as const;
 
 const DIVISION_BY_ZERO = '22012';
