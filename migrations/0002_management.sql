@@ -29,6 +29,7 @@ CREATE TABLE "refresh_tokens" (
 	"jti" text PRIMARY KEY NOT NULL,
 	"family" text NOT NULL,
 	"user_id" bigint NOT NULL,
+	"address" text,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"expires_at" timestamp (3) with time zone NOT NULL,
 	"rotated_to" text,
@@ -140,6 +141,7 @@ ALTER TABLE "clients" ADD CONSTRAINT "clients_namespace_id_namespaces_namespace_
 ALTER TABLE "http_domain_mappings" ADD CONSTRAINT "http_domain_mappings_namespace_id_namespaces_namespace_id_fk" FOREIGN KEY ("namespace_id") REFERENCES "public"."namespaces"("namespace_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD CONSTRAINT "port_mappings_namespace_id_namespaces_namespace_id_fk" FOREIGN KEY ("namespace_id") REFERENCES "public"."namespaces"("namespace_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "clients_namespace" ON "clients" USING btree ("namespace_id","client_id");--> statement-breakpoint
+CREATE INDEX "clients_handover" ON "clients" USING btree ("upgraded_to") WHERE "clients"."handover_encrypted" is not null;--> statement-breakpoint
 CREATE INDEX "http_domain_mappings_namespace" ON "http_domain_mappings" USING btree ("namespace_id","id");--> statement-breakpoint
 CREATE INDEX "http_domain_mappings_proofs" ON "http_domain_mappings" USING btree ("proof_due_at") WHERE "http_domain_mappings"."proof_token" is not null;--> statement-breakpoint
 CREATE INDEX "port_mappings_namespace" ON "port_mappings" USING btree ("namespace_id","mapping_id");--> statement-breakpoint

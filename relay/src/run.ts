@@ -13,6 +13,8 @@ import { BridgeServer } from './bridge/bridge-server.ts';
 import { systemClock } from './clock.ts';
 import { settled } from './settled.ts';
 import type { RelayConfig } from './config.ts';
+import { ConnectionLog } from './control-plane/connection-log.ts';
+import { ConnectionReporter } from './control-plane/connection-reporter.ts';
 import { ControlPlane } from './control-plane/control-plane.ts';
 import { ListedPeers } from './control-plane/listed-peers.ts';
 import { type LoadReading, LoadReporter } from './control-plane/load-reporter.ts';
@@ -61,6 +63,8 @@ const VISITOR_GATE = { waitingMax: 8192, waitingPerAddressMax: 2048 };
 const HTTP_CONNECTIONS_MAX = 50_000;
 /** About three days of a control plane that is away. */
 const USAGE_REPORTS_MAX = 4096;
+/** Ended tunnels that are kept until they are reported: about 2 MB, and more than end within two reports. */
+const CONNECTIONS_LOGGED_MAX = 5000;
 
 /**
  * Registers this relay and joins its parts: the only place that sees them all.
@@ -109,6 +113,7 @@ function buildRelay(parts: Registered): ServingRelay {
 
   const admission = new RelayAdmission(clock);
   const registry = new SessionRegistry({ clock });
+  const connections = new ConnectionLog(clock, CONNECTIONS_LOGGED_MAX);
   const peers = new ListedPeers({ clock, fetchPeers: () => api.peers() });
   peers.set(answer.peers);
   const secureContext = createSecureContext({
@@ -117,7 +122,7 @@ function buildRelay(parts: Registered): ServingRelay {
     minVersion: 'TLSv1.3',
   });
   const bridgeClient = new BridgeClient({ directory: peers, clock, pings: bridgePings }, { secureContext });
-  const upstreams = new UpstreamFactory({ registry, admission, bridge: bridgeClient });
+  const upstreams = new UpstreamFactory({ registry, admission, bridge: bridgeClient, log: connections });
   const router = new RelayRouter({
     clock,
     random,
@@ -140,8 +145,20 @@ function buildRelay(parts: Registered): ServingRelay {
   admission.onReportWanted = () => usage.reportSoon();
   admission.onTrafficTurn = (clientIds, exhausted) => registry.tellTraffic(clientIds, exhausted);
   admission.isAttached = (clientId) => registry.get(clientId) !== undefined;
+  const connectionReporter = new ConnectionReporter({ api, connections, clock, log });
   const controlPlane = new ControlPlane(
-    { api, registration, sessions: registry, verifier, peers, usage, clock, random, log },
+    {
+      api,
+      registration,
+      sessions: registry,
+      verifier,
+      peers,
+      usage,
+      connections: connectionReporter,
+      clock,
+      random,
+      log,
+    },
     { answer, ca: apiCa },
     {
       policy: (policy) => {
@@ -212,6 +229,7 @@ function buildRelay(parts: Registered): ServingRelay {
     agents: agents.snapshot(),
     visits: visits.snapshot(),
     tunnels: admission.snapshot(),
+    connectionLog: connections.snapshot(),
     http: http.metrics.snapshot(),
     tcp: tcp.snapshot(),
     bridge: { peers: bridgeClient.snapshot(), server: bridgeServer.snapshot(), strangers: bridgeListener.strangers },

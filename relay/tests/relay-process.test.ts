@@ -110,6 +110,17 @@ test('relay process: registers, serves a name through its agent, counts, and dra
   const [entry] = plane.usage.flatMap(({ entries }) => entries);
   assert.deepEqual([entry?.binding_id, entry?.client_id, entry?.connections], ['domain:1', CLIENT, 1]);
   assert.ok((entry?.bytes_in ?? 0) > 0 && (entry?.bytes_out ?? 0) > 0);
+  assert.deepEqual(
+    plane.connections.map(
+      ({ tunnel_id: _tunnelId, started_at: _startedAt, duration_ms: _durationMs, ...line }) => line,
+    ),
+    [
+      {
+        ...{ binding_id: 'domain:1', client_id: CLIENT, user_id: null, visitor: '127.0.0.1', close_reason: 'closed' },
+        ...{ bytes_in: entry?.bytes_in, bytes_out: entry?.bytes_out },
+      },
+    ],
+  );
 });
 
 test('relay process: a public TCP port is joined with its mapping', async (t) => {

@@ -25,6 +25,7 @@ import { routesRoutes } from './api/routes/routes/routes.ts';
 import { healthRoutes } from './api/routes/service/health.ts';
 import { signingKeysRoutes } from './api/routes/signing-keys/signing-keys.ts';
 import { statsRoutes } from './api/routes/stats/stats.ts';
+import { plansRoutes } from './api/routes/plans/plans.ts';
 import { apiKeysRoutes } from './api/routes/users/api-keys.ts';
 import { usersRoutes } from './api/routes/users/users.ts';
 import type { ApiKeyService } from './services/api-key-service.ts';
@@ -40,6 +41,7 @@ import type { MappingService } from './services/mapping-service.ts';
 import type { HealthRepository, IdempotencyRepository, Log } from './services/node-ports.ts';
 import type { NamespaceService } from './services/namespace-service.ts';
 import type { NodeService } from './services/node-service.ts';
+import type { PlanService } from './services/plan-service.ts';
 import type { RateLimiter } from './services/rate-limiter.ts';
 import type { ReservedNameService } from './services/reserved-name-service.ts';
 import type { RouteService } from './services/route-service.ts';
@@ -50,6 +52,7 @@ import type { UserService } from './services/user-service.ts';
 export interface AppParts {
   authenticator: Authenticator;
   users: UserService;
+  plans: PlanService;
   apiKeys: ApiKeyService;
   logins: LoginService;
   namespaces: NamespaceService;
@@ -122,6 +125,7 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
   );
   for (const router of [
     usersRoutes(parts.users),
+    plansRoutes(parts.plans),
     apiKeysRoutes(parts.apiKeys),
     namespacesRoutes(parts.namespaces),
     signingKeysRoutes(parts.signingKeys),

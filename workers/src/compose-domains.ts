@@ -16,12 +16,14 @@ import type { PublicUrls } from './services/public-urls.ts';
 import { randomInteger } from './services/random.ts';
 import type { RateLimiter } from './services/rate-limiter.ts';
 import { ReservedNameService } from './services/reserved-name-service.ts';
+import type { WaitingReader } from './services/waiting-reader.ts';
 
 export interface DomainsDeps {
   settings: Pick<Settings, 'baseDomains' | 'dnsResolverUrl' | 'encryptionKey'>;
   postgres: Postgres;
   clients: ClientLookup;
   presences: PresenceReader;
+  waiting: WaitingReader;
   teller: ChangeTeller;
   rateLimiter: RateLimiter;
   urls: PublicUrls;
@@ -34,6 +36,7 @@ export function composeDomains({
   postgres,
   clients,
   presences,
+  waiting,
   teller,
   rateLimiter,
   urls,
@@ -44,7 +47,7 @@ export function composeDomains({
   const domains = new DomainService({
     domains: repository,
     names: new DomainNames({ domains: repository }, { baseDomains }),
-    ...{ clients, presences, teller, urls },
+    ...{ clients, presences, waiting, teller, urls },
     proofToken: (userId, fullDomain) => proofToken(encryptionKey, userId, fullDomain),
   });
   const domainProofs = new DomainProofService(

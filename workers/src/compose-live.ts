@@ -30,6 +30,7 @@ import type { ClientService } from './services/client-service.ts';
 import type { Handovers } from './services/handovers.ts';
 import type { LoginRepository, LoginTokens } from './services/login-ports.ts';
 import { ConnectionService } from './services/connection-service.ts';
+import type { LedgerOwners } from './services/ledger-ports.ts';
 import { createNodeControl } from './services/node-control.ts';
 import type { Log } from './services/node-ports.ts';
 import type {
@@ -66,6 +67,7 @@ export interface LiveParts {
   signingKeys: SigningKeyService;
   delivery: ChangeDelivery;
   presences: PresenceReader;
+  ledgers: LedgerOwners;
   control: NodeControl;
   /** `/relay/v1` */
   relayRoutes: Hono;
@@ -117,6 +119,7 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
     signingKeys,
     delivery,
     presences,
+    ledgers,
     control: createNodeControl(nodes, presences, registry),
     relayRoutes: relayRoutes({
       registration,

@@ -19,6 +19,7 @@ import { createRateLimiter } from './repositories/object-rate-limiter.ts';
 import { rateLimiterStub } from './repositories/object-stubs.ts';
 import { createNamespaceRepository } from './repositories/namespace-repository.ts';
 import { createNodeRepository } from './repositories/node-repository.ts';
+import { createPlanRepository } from './repositories/plan-repository.ts';
 import { createPolicyRepository } from './repositories/policy-repository.ts';
 import { createPostgres } from './repositories/postgres.ts';
 import { createRouteRepository } from './repositories/route-repository.ts';
@@ -34,8 +35,10 @@ import { LoginService } from './services/login-service.ts';
 import { MappingService } from './services/mapping-service.ts';
 import { NamespaceService } from './services/namespace-service.ts';
 import { NodeService } from './services/node-service.ts';
+import { PlanService } from './services/plan-service.ts';
 import { RouteService } from './services/route-service.ts';
 import { UserService } from './services/user-service.ts';
+import { createWaitingReader } from './services/waiting-reader.ts';
 
 export interface ControlPlane {
   app: OpenAPIHono<AppEnv>;
@@ -56,7 +59,8 @@ export function compose(env: Env): ControlPlane {
   const bindings = createBindingRepository(postgres);
   const policies = createPolicyRepository(postgres, secrets, urls);
   const live = composeLive({ env, settings, postgres, bindings, policies, log });
-  const { presences, control } = live;
+  const { presences, control, ledgers } = live;
+  const waiting = createWaitingReader(ledgers);
   const teller = new ChangeTeller(live.delivery, log);
 
   const userRepository = createUserRepository(postgres);
@@ -70,7 +74,7 @@ export function compose(env: Env): ControlPlane {
   });
   const rateLimiter = createRateLimiter({ shard: (index) => rateLimiterStub(env, index), log, now: Date.now });
   const domainParts = composeDomains({
-    ...{ settings, postgres, clients: clientRepository, presences, teller, rateLimiter, urls, log },
+    ...{ settings, postgres, clients: clientRepository, presences, waiting, teller, rateLimiter, urls, log },
   });
   const authenticator = new Authenticator(
     {
@@ -82,7 +86,8 @@ export function compose(env: Env): ControlPlane {
   const app = createApp(
     {
       authenticator,
-      users: new UserService({ users: userRepository, rateLimiter, presences, teller }),
+      users: new UserService({ users: userRepository, rateLimiter, presences, ledgers, teller }),
+      plans: new PlanService({ plans: createPlanRepository(postgres), teller }),
       apiKeys: new ApiKeyService({ apiKeys: apiKeyRepository }),
       logins: new LoginService({ logins: live.logins, tokens: live.loginTokens, rateLimiter, now: Date.now }),
       namespaces: new NamespaceService({ namespaces: createNamespaceRepository(postgres) }),
@@ -91,7 +96,7 @@ export function compose(env: Env): ControlPlane {
       claims: new ClaimService({ claims: claimRepository, handovers, policies, rateLimiter, teller }),
       mappings: new MappingService({
         mappings: createMappingRepository(postgres),
-        ...{ clients: clientRepository, presences, teller, secrets },
+        ...{ clients: clientRepository, presences, waiting, teller, secrets },
       }),
       ...domainParts,
       routes: new RouteService({ routes: createRouteRepository(postgres), presences }),

@@ -17,7 +17,7 @@ import { makeUlid } from '@tunnox/domain/ulid';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { WebSocket } from 'ws';
 
-const WAIT_MS = 5000;
+const WAIT_MS = 10_000;
 
 /** A relay as the control plane sees one: its key, its calls, its session. */
 export class FakeRelay {

@@ -92,11 +92,11 @@ export class LiveHarness {
     return made.join_token;
   }
 
-  /** A registered relay with an open session. */
-  async relay(): Promise<FakeRelay> {
+  /** A registered relay with an open session. @param body What it says of itself beside the usual. */
+  async relay(body: Record<string, unknown> = {}): Promise<FakeRelay> {
     const relay = new FakeRelay(this.plane.apiUrl);
     this.#relays.push(relay);
-    await relay.register({ join_token: await this.joinToken() });
+    await relay.register({ ...body, join_token: await this.joinToken() });
     await relay.open();
     return relay;
   }

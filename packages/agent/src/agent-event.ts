@@ -8,8 +8,11 @@ import type { AgentState, Ending } from './state.ts';
 /** What an agent tells whoever runs it. */
 export type AgentEvent =
   | { type: 'state'; state: AgentState }
-  /** The control plane has answered a session call. `newClient`: as another client than was asked for. */
-  | { type: 'session'; session: AgentSession; newClient: boolean }
+  /**
+   * The control plane has answered a session call. `newClient`: as another client than was asked for; `claimedFrom`: as
+   * what the client that was asked for has become by a claim.
+   */
+  | { type: 'session'; session: AgentSession; newClient: boolean; claimedFrom: number | null }
   | { type: 'connected'; nodeId: string; region: string; transport: Transport }
   /** A try failed, or the connection was lost: the agent goes on by itself. `code` is the API's, if it spoke. */
   | { type: 'setback'; code: string; message: string }

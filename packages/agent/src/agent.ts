@@ -94,7 +94,8 @@ export class Agent {
       {
         agentVersion,
         ...(clientName === undefined ? {} : { clientName }),
-        onSession: (session, newClient) => this.#onSession(session, newClient),
+        configVersion: () => this.#config.since,
+        onSession: (session, how) => this.#onSession(session, how),
       },
     );
     this.#allowList = new AllowList(options.allow.rules, options.allow.others);
@@ -140,6 +141,7 @@ export class Agent {
         traffic: this.traffic,
         onFailed: (bindingId, error) => this.#tunnelFailed(bindingId, error),
         clock,
+        random,
         onProblems: () => this.#config.reportProblems(this.#problems()),
       },
       options.listenHost,
@@ -220,10 +222,11 @@ export class Agent {
     return () => timer.cancel();
   }
 
-  #onSession(session: AgentSession, newClient: boolean): void {
+  #onSession(session: AgentSession, how: { isNewClient: boolean; claimedFrom: number | null }): void {
+    const { isNewClient: newClient, claimedFrom } = how;
     // The visiting connection is still the old client's.
     if (newClient) this.#visitor.stop();
-    this.#deps.emit({ type: 'session', session, newClient });
+    this.#deps.emit({ type: 'session', session, newClient, claimedFrom });
     void this.#config.take(session.config, newClient);
   }
 
@@ -233,6 +236,8 @@ export class Agent {
     const { applied } = this.#config;
     // The relay says which version there is; it answers this one only when there is a newer.
     if (applied.version >= 0) link.send(configReport(applied));
+    // Beside the traffic, which waits for nothing: the new code is shown, so that the old one is worth nothing any more.
+    if (this.#identity.unconfirmed) void this.#loop.refresh();
   }
 
   #onNotice(message: RelayMessage): void {

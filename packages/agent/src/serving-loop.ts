@@ -182,7 +182,6 @@ export class ServingLoop {
 
   #refused(refused: Refused, ticket: string): AgentInput {
     switch (refused.code) {
-      case 'disabled':
       case 'deleted':
       case 'protocol_unsupported':
         return { kind: 'final', ending: { code: refused.code, message: refused.message } };
@@ -225,7 +224,7 @@ export class ServingLoop {
         closed: () => {
           if (this.#link === link) this.#link = null;
           if (!signal.aborted) this.#setback('connection_lost', `The connection to ${link.nodeId} was lost`);
-          finish({ kind: 'lost', stoodMs: this.#deps.clock.now() - this.#connectedMs });
+          finish({ kind: 'lost', stoodMs: this.#stoodMs });
         },
       });
     });
@@ -240,21 +239,24 @@ export class ServingLoop {
       case 'claimed':
         this.#deps.identity.rejectTicket(this.#deps.identity.session?.ticket ?? '');
         this.#leaveSoon(link);
-        return { kind: 'ticket_rejected' };
-      case 'replaced':
+        return { kind: 'ticket_rejected', stoodMs: this.#stoodMs };
       case 'disabled':
-      case 'deleted':
+        this.#deps.identity.rejectTicket(this.#deps.identity.session?.ticket ?? '');
+        this.#drop(link, message);
+        return { kind: 'ticket_rejected', stoodMs: this.#stoodMs };
       case 'disconnected':
+        this.#drop(link, message);
+        return { kind: 'lost', stoodMs: this.#stoodMs };
+      case 'replaced':
+      case 'deleted':
         return { kind: 'final', ending: { code: message.type, message: message.message } };
       case 'refused':
         // An attached agent is turned away: the relay has heard from the control plane only now.
         if (message.code === 'replaced') {
           return { kind: 'final', ending: { code: 'replaced', message: message.message } };
         }
-        this.#link = null;
-        link.unlisten();
-        link.destroy();
-        if (concernsRelayOnly(message)) return { kind: 'lost', stoodMs: this.#deps.clock.now() - this.#connectedMs };
+        this.#drop(link, null);
+        if (concernsRelayOnly(message)) return { kind: 'lost', stoodMs: this.#stoodMs };
         return this.#refused(message, this.#deps.identity.session?.ticket ?? '');
       case 'welcome':
         return null;
@@ -275,6 +277,19 @@ export class ServingLoop {
     this.#link = null;
     this.#leaving.add(link);
     link.unlisten();
+  }
+
+  /** Its relay has ended the session. @param word What it said, for whoever runs the agent; null: told elsewhere. */
+  #drop(link: Link, word: { type: string; message: string } | null): void {
+    this.#link = null;
+    link.unlisten();
+    link.destroy();
+    if (word !== null) this.#setback(word.type, word.message);
+  }
+
+  /** For how long the last connection has stood, in milliseconds. */
+  get #stoodMs(): number {
+    return this.#deps.clock.now() - this.#connectedMs;
   }
 
   #pause(delayMs: number, signal: AbortSignal): Promise<AgentInput | null> {

@@ -73,6 +73,12 @@ const table: [name: string, from: AgentState, input: AgentInput, to: AgentState]
     { kind: 'session', attempt: 1 },
   ],
   [
+    'takes the new identity at once after a connection that stood, whatever was before it',
+    { kind: 'connected', attempt: 3, nodeId: 'node-001' },
+    { kind: 'ticket_rejected', stoodMs: STABLE_MS },
+    { kind: 'session', attempt: 1 },
+  ],
+  [
     'goes on with what it waited for',
     { kind: 'backing-off', attempt: 5, next: 'session', delayMsMin: 10 },
     { kind: 'waited' },

@@ -6,10 +6,7 @@ export type EndCode =
   | 'replaced'
   /** The client was claimed and its new identity has been handed out already. */
   | 'claimed'
-  | 'disabled'
   | 'deleted'
-  /** The owner disconnected the client. */
-  | 'disconnected'
   /** The control plane does not accept the credential. */
   | 'unauthenticated'
   /** The control plane refuses to serve this client or to make a new one: see `apiCode` and the message. */
@@ -49,8 +46,11 @@ export type AgentInput =
   | { kind: 'welcomed'; nodeId: string }
   /** No relay took the connection. */
   | { kind: 'connect_failed'; retryAfterMs: number }
-  /** The ticket is of no use any more: expired, stale, or its client was claimed. */
-  | { kind: 'ticket_rejected' }
+  /**
+   * The ticket is of no use any more: expired, stale, or its client was switched off or claimed. `stoodMs`: of the
+   * connection on which that was said.
+   */
+  | { kind: 'ticket_rejected'; stoodMs?: number }
   /** The connection is gone after `stoodMs`. */
   | { kind: 'lost'; stoodMs: number }
   /** The relay drains: find another one while the old connection serves on. */
@@ -89,7 +89,9 @@ export function transition(state: AgentState, input: AgentInput): AgentState {
     case 'connected':
       if (input.kind === 'lost') return reconnect(state.attempt, input.stoodMs);
       if (input.kind === 'moving') return { kind: 'connecting', attempt: 0 };
-      if (input.kind === 'ticket_rejected') return newTicket(state.attempt);
+      if (input.kind === 'ticket_rejected') {
+        return newTicket((input.stoodMs ?? 0) >= STABLE_MS ? 0 : state.attempt);
+      }
       break;
     case 'backing-off':
       if (input.kind === 'waited') return { kind: state.next, attempt: state.attempt };

@@ -47,11 +47,9 @@ test('Agent that drains serves on at its relay until another one takes it', asyn
 
 const endings: [RelayMessage, string][] = [
   [{ type: 'replaced', message: 'elsewhere' }, 'replaced'],
-  [{ type: 'disabled', message: 'off' }, 'disabled'],
   [{ type: 'deleted', message: 'gone' }, 'deleted'],
-  [{ type: 'disconnected', message: 'bye' }, 'disconnected'],
   [{ type: 'refused', code: 'replaced', message: 'elsewhere' }, 'replaced'],
-  [{ type: 'refused', code: 'disabled', message: 'off' }, 'disabled'],
+  [{ type: 'refused', code: 'deleted', message: 'gone' }, 'deleted'],
 ];
 for (const [message, code] of endings) {
   const name = message.type === 'refused' ? `refused ${message.code}` : message.type;
@@ -68,7 +66,7 @@ for (const [message, code] of endings) {
   });
 }
 
-for (const code of ['disabled', 'deleted', 'protocol_unsupported'] as const) {
+for (const code of ['deleted', 'protocol_unsupported'] as const) {
   test(`Agent ends when a relay refuses it with ${code}`, async (t) => {
     const relay = new FakeRelay('node-001');
     relay.greet = () => ({ type: 'refused', code, message: 'no' });
@@ -77,21 +75,88 @@ for (const code of ['disabled', 'deleted', 'protocol_unsupported'] as const) {
   });
 }
 
-test('Agent that is claimed takes the new identity with its old code', async (t) => {
+const switchedOff: [string, RelayMessage][] = [
+  ['says disabled', { type: 'disabled', message: 'off' }],
+  ['refuses it as disabled', { type: 'refused', code: 'disabled', message: 'off' }],
+];
+for (const [name, message] of switchedOff) {
+  test(`Agent waits when its relay ${name}, and comes back when the client is on again`, async (t) => {
+    const relay = new FakeRelay('node-001');
+    const { plane, clock, start } = await setUp(t, [relay]);
+    const { event, events } = start();
+    await event('connected');
+    plane.problems.push({ status: 403, code: 'client_disabled' }, { status: 403, code: 'client_disabled' });
+    (await relay.sessions.next()).send(message);
+    const refused = async () => {
+      await events.next((each) => each.type === 'setback' && each.code === 'client_disabled');
+      assert.equal((await event('waiting')).delayMs, 30_000);
+      clock.advance(30_000);
+    };
+    await refused();
+    await refused();
+    await event('connected');
+  });
+}
+
+test('Agent that its owner has disconnected says so and comes back by itself', async (t) => {
   const relay = new FakeRelay('node-001');
   const { plane, start } = await setUp(t, [relay]);
+  const { event } = start();
+  await event('connected');
+  const session = await relay.sessions.next();
+  session.send({ type: 'disconnected', message: 'bye' });
+  assert.deepEqual(await event('setback'), { type: 'setback', code: 'disconnected', message: 'bye' });
+  await session.closed;
+  await event('connected');
+  assert.equal((await relay.sessions.next()).hello.connect_seq, 2);
+  assert.equal(plane.sessions.all.length, 1);
+});
+
+test('Agent that is claimed takes the new identity with its old code, at once, and shows the new one', async (t) => {
+  const relay = new FakeRelay('node-001');
+  const { plane, clock, start } = await setUp(t, [relay]);
   plane.clientId = 200_000_001;
   const { event, saved } = start({}, { clientId: 200_000_001, authCode: 'old' });
   await event('connected');
+  // The back-off of an outage long ago has nothing to do with it.
+  clock.advance(60_000);
   plane.clientId = 600_000_009;
   plane.newCode = 'new';
   plane.version = 1;
   (await relay.sessions.next()).send({ type: 'claimed', message: 'yours' });
+  const taken = await event('session');
+  assert.deepEqual([taken.newClient, taken.claimedFrom], [true, 200_000_001]);
   await event('connected');
-  const second = plane.sessions.all[1];
-  assert.deepEqual([second?.request.client_id, second?.request.auth_code], [200_000_001, 'old']);
-  assert.deepEqual(saved, [{ clientId: 600_000_009, authCode: 'new' }]);
-  assert.equal((await relay.sessions.next()).hello.ticket, second?.ticket);
+  assert.deepEqual(saved, [{ clientId: 600_000_009, authCode: 'new', claimedFrom: 200_000_001 }]);
+  const confirmed = await event('session');
+  assert.deepEqual([confirmed.newClient, confirmed.claimedFrom], [false, null]);
+  const shown = plane.sessions.all.map(({ request }) => [request.client_id, request.auth_code]);
+  assert.deepEqual(shown.slice(1), [
+    [200_000_001, 'old'],
+    [600_000_009, 'new'],
+  ]);
+  assert.equal((await relay.sessions.next()).hello.ticket, plane.sessions.all[1]?.ticket);
+  assert.equal(relay.sessions.all.length, 2);
+});
+
+test('Agent asks again with its old code when the answer with the new identity is lost', async (t) => {
+  const relay = new FakeRelay('node-001');
+  const { plane, clock, start } = await setUp(t, [relay]);
+  plane.clientId = 200_000_001;
+  const { event, events, saved } = start({}, { clientId: 200_000_001, authCode: 'old' });
+  await event('connected');
+  plane.clientId = 600_000_009;
+  plane.newCode = 'new';
+  plane.problems.push({ status: 503, code: 'unavailable' });
+  (await relay.sessions.next()).send({ type: 'claimed', message: 'yours' });
+  await events.next((each) => each.type === 'state' && each.state.kind === 'backing-off');
+  clock.advance(2000);
+  await event('connected');
+  assert.deepEqual(
+    plane.sessions.all.slice(1, 3).map(({ request }) => request.auth_code),
+    ['old', 'old'],
+  );
+  assert.equal(saved.length, 1);
 });
 
 test('Agent that was claimed while it was away takes the new identity at the start', async (t) => {
@@ -99,14 +164,14 @@ test('Agent that was claimed while it was away takes the new identity at the sta
   const { plane, start } = await setUp(t, [relay]);
   plane.newCode = 'new';
   const { event, saved } = start({}, { clientId: 200_000_001, authCode: 'old' });
-  assert.equal((await event('session')).newClient, true);
+  const { newClient, claimedFrom } = await event('session');
+  assert.deepEqual([newClient, claimedFrom], [true, 200_000_001]);
   await event('connected');
-  assert.deepEqual(saved, [{ clientId: 600_000_001, authCode: 'new' }]);
+  assert.deepEqual(saved, [{ clientId: 600_000_001, authCode: 'new', claimedFrom: 200_000_001 }]);
 });
 
 const refusals: [status: number, apiCode: string, code: string][] = [
   [401, 'unauthenticated', 'unauthenticated'],
-  [403, 'client_disabled', 'disabled'],
   [403, 'client_claimed', 'claimed'],
   [403, 'quota_exceeded', 'rejected'],
   [426, 'protocol_unsupported', 'protocol_unsupported'],

@@ -18,7 +18,7 @@ export interface TestAgent {
   events: EventQueue<AgentEvent>;
   /** The next event of a type. */
   event<T extends AgentEvent['type']>(type: T): Promise<EventOf<T>>;
-  saved: { clientId: number; authCode: string }[];
+  saved: { clientId: number; authCode: string; claimedFrom: number | null }[];
 }
 
 export interface Setting {

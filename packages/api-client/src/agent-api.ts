@@ -1,5 +1,5 @@
 import { agentSessionSchema, type AgentSession, type AgentSessionRequest } from '@tunnox/domain/agent-api';
-import { agentConfigSchema, type AgentConfig } from '@tunnox/domain/agent-config';
+import { agentConfigAnswerSchema, type AgentConfigAnswer } from '@tunnox/domain/agent-config';
 import type { ApiCaller } from './api-caller.ts';
 
 /** The calls of an agent: `/agent/v1`. */
@@ -28,14 +28,14 @@ export class AgentApi {
     });
   }
 
-  /** @returns null when nothing is newer than version `since`. */
-  config(accessToken: string, since: number, signal?: AbortSignal): Promise<AgentConfig | null> {
+  /** @returns What has changed since version `since`, or the whole; null when nothing is newer. */
+  config(accessToken: string, since: number, signal?: AbortSignal): Promise<AgentConfigAnswer | null> {
     return this.#caller.call({
       method: 'GET',
-      path: `/agent/v1/config?since=${since}`,
+      path: `/agent/v1/config?since=${since}&delta=1`,
       bearer: accessToken,
       repeat: 'safe',
-      parse: (body) => (body === undefined ? null : agentConfigSchema.parse(body)),
+      parse: (body) => (body === undefined ? null : agentConfigAnswerSchema.parse(body)),
       signal,
     });
   }

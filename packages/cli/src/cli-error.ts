@@ -37,7 +37,12 @@ function explain(error: ApiError): string {
 function adviceFor(error: ApiError): string | null {
   switch (error.code) {
     case 'unauthenticated':
-      return 'Check --api-key, TUNNOX_API_KEY or the file of `tunnox run`, or log in with `tunnox login`.';
+      return (
+        'Check --api-key, TUNNOX_API_KEY or the file of `tunnox run`, or log in with `tunnox login`. If the code of the ' +
+        'client was changed, name the client by --client <id> to be asked for the new one.'
+      );
+    case 'client_claimed':
+      return 'With the new id and code: --client <id> asks for the code, or takes it from TUNNOX_AUTH_CODE.';
     case 'login_required':
       return 'Log in first: tunnox login';
     case 'subdomain_taken':

@@ -10,7 +10,7 @@ export const EXIT = {
   /** The name or the port is taken. */
   taken: 4,
   quota: 5,
-  /** Another process runs as this client now, or its owner sent it away. */
+  /** Another process runs as this client. */
   replaced: 6,
   /** The server could not be reached at the start. */
   unreachable: 7,
@@ -21,6 +21,8 @@ const BY_CODE: Record<string, number> = {
   name_invalid: EXIT.usage,
   unauthenticated: EXIT.unauthenticated,
   login_required: EXIT.unauthenticated,
+  client_code_needed: EXIT.unauthenticated,
+  client_claimed: EXIT.unauthenticated,
   subdomain_taken: EXIT.taken,
   endpoint_taken: EXIT.taken,
   port_taken: EXIT.taken,
@@ -28,7 +30,7 @@ const BY_CODE: Record<string, number> = {
   conflict: EXIT.taken,
   quota_exceeded: EXIT.quota,
   replaced: EXIT.replaced,
-  disconnected: EXIT.replaced,
+  client_in_use: EXIT.replaced,
   unreachable: EXIT.unreachable,
   timeout: EXIT.unreachable,
   bad_answer: EXIT.unreachable,
@@ -49,5 +51,5 @@ export const EXIT_CODES_HELP = `Exit codes:
   3  not logged in, or the credential is not accepted
   4  the name or port is taken
   5  a quota is used up
-  6  replaced by another process of the same client, or disconnected by its owner
+  6  another process runs as the same client
   7  the server cannot be reached at the start`;

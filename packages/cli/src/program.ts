@@ -44,7 +44,11 @@ export function createProgram(io: Io, done: (exitCode: number) => void): Command
       `address of the server; TUNNOX_SERVER; default: that of the last login, or ${DEFAULT_SERVER}, where a local \`npm start\` is`,
     )
     .option('--api-key <key>', 'API key; TUNNOX_API_KEY keeps it out of the process list')
-    .option('--client <id>', "run as this client of the API key's user", clientArgument)
+    .option(
+      '--client <id>',
+      "run as this client of the API key's user; without a key its code is asked for, or TUNNOX_AUTH_CODE",
+      clientArgument,
+    )
     .addOption(new Option('--transport <kind>', 'how to reach relays').choices(['tls', 'ws', 'auto']).default('auto'))
     .option('--json', 'print one JSON event a line', false)
     .option('--ca-file <path>', 'trust these certificates (PEM) for the server, too; TUNNOX_CA_FILE')

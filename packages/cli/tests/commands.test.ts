@@ -169,18 +169,19 @@ test('tunnox ends with 5 when there is no room for another client', async (t) =>
 
 test('tunnox replaces a client that the server no longer knows, and says so', async (t) => {
   const { server, runAnonymous } = await setUp(t);
+  server.plane.clientId = 200_000_001;
   server.plane.newCode = 'one';
   const first = runAnonymous('http', '3000');
   await first.event('ready');
   first.stop();
   await first.exit;
   server.plane.problems.push({ status: 401, code: 'unauthenticated' });
-  server.plane.clientId = 600_000_002;
+  server.plane.clientId = 200_000_002;
   server.plane.newCode = 'two';
   server.domains.length = 0;
   const second = runAnonymous('http', '3000');
   assert.equal((await second.event('problem'))['code'], 'client_replaced');
-  assert.equal((await second.event('ready'))['client_id'], 600_000_002);
+  assert.equal((await second.event('ready'))['client_id'], 200_000_002);
 });
 
 test('tunnox ends with 6 when another process takes its client', async (t) => {

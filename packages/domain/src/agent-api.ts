@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { agentConfigSchema } from './agent-config.ts';
+import { agentConfigAnswerSchema } from './agent-config.ts';
 import { nodeAddressSchema } from './presence.ts';
 
 /**
@@ -13,6 +13,8 @@ export const agentSessionRequestSchema = z.object({
   client_name: z.string().min(1).max(64).optional(),
   agent_version: z.string().max(64),
   protocol: z.int(),
+  /** Version of the client's configuration that the agent has: the answer may then hold only what has changed since. */
+  config_version: z.int().min(0).optional(),
 });
 
 export const agentSessionSchema = z.object({
@@ -33,7 +35,7 @@ export const agentSessionSchema = z.object({
   /** How people reach the relays' public ports, for printing: templates with `{host}`. */
   http_url: z.string(),
   https_url: z.string(),
-  config: agentConfigSchema,
+  config: agentConfigAnswerSchema,
 });
 
 /** Claims of a ticket (JWT, ES256, header `kid`). */

@@ -37,5 +37,20 @@ export const agentConfigSchema = z.object({
   bindings: z.array(agentBindingSchema),
 });
 
+/** What has changed from version `since` (or any later one) to `version`. */
+export const agentConfigDeltaSchema = z.object({
+  version: z.int().min(0),
+  since: z.int().min(0),
+  /** Those that are new or changed. */
+  bindings: z.array(agentBindingSchema),
+  /** Ids of those that are no more. */
+  removed: z.array(bindingIdSchema),
+});
+
+/** Answer of `GET /agent/v1/config`: the changes when the agent takes them and all are known, else the whole. */
+export const agentConfigAnswerSchema = z.union([agentConfigDeltaSchema, agentConfigSchema]);
+
+export type AgentConfigDelta = z.infer<typeof agentConfigDeltaSchema>;
+export type AgentConfigAnswer = z.infer<typeof agentConfigAnswerSchema>;
 export type AgentBinding = z.infer<typeof agentBindingSchema>;
 export type AgentConfig = z.infer<typeof agentConfigSchema>;

@@ -15,7 +15,7 @@ export class FakeControlPlane {
   /** Every call fails as if nobody listened. */
   down = false;
   /** The next session calls get these problems. */
-  readonly problems: { status: number; code: string }[] = [];
+  readonly problems: { status: number; code: string; members?: object }[] = [];
   readonly sessions = new EventQueue<{ request: AgentSessionRequest; bearer: string | undefined; ticket: string }>();
   readonly configCalls = new EventQueue<number>();
 
@@ -33,7 +33,9 @@ export class FakeControlPlane {
     const body = JSON.parse(request.body ?? '{}') as AgentSessionRequest;
     this.sessions.push({ request: body, bearer: request.headers['authorization'], ticket });
     const problem = this.problems.shift();
-    if (problem !== undefined) return answer(problem.status, { code: problem.code, title: problem.code });
+    if (problem !== undefined) {
+      return answer(problem.status, { code: problem.code, title: problem.code, ...problem.members });
+    }
     const session: AgentSession = {
       client_id: this.clientId,
       client_type: 'managed',

@@ -13,6 +13,7 @@ const counts: RelayCounts = {
   agents: { accepted: 4, lost: 1, refused: { bad_ticket: 2 } },
   visits: { sessions: 0, tunnelsActive: 0, tunnelsOpened: 0, refused: {}, tunnelsRefused: {} },
   tunnels: { tunnels: 5, bytesIn: 10, bytesOut: 20 },
+  connectionLog: { waiting: 1, dropped: 2 },
   http: {
     requestsByClass: [0, 0, 7, 0, 1, 0],
     connectionsTotal: 2,

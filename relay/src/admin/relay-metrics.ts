@@ -89,6 +89,20 @@ const DEFINITIONS: readonly Definition[] = [
     ({ tunnels: { bytesIn, bytesOut } }) => by('direction', { in: bytesIn, out: bytesOut }),
   ],
   [
+    'gauge',
+    'connection_log_waiting',
+    'Ended tunnels that the control plane is still to be told of.',
+    [],
+    ({ connectionLog }) => one(connectionLog.waiting),
+  ],
+  [
+    'counter',
+    'connection_log_dropped_total',
+    'Ended tunnels that will not stand in the connection log.',
+    [],
+    ({ connectionLog }) => one(connectionLog.dropped),
+  ],
+  [
     'counter',
     'http_requests_total',
     'Answers to visitors by class of status.',

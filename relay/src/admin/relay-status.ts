@@ -1,5 +1,6 @@
 import type { BridgeServerSnapshot } from '../bridge/bridge-server.ts';
 import type { PeerSnapshot } from '../bridge/bridge-client.ts';
+import type { ConnectionLogSnapshot } from '../control-plane/connection-log.ts';
 import type { ConnectionGateSnapshot } from '../listener/connection-gate.ts';
 import type { ProxySnapshot } from '../proxy/proxy-metrics.ts';
 import type { TcpProxySnapshot } from '../proxy/tcp-proxy.ts';
@@ -20,6 +21,7 @@ export interface RelayCounts {
   visits: VisitServerSnapshot;
   /** Tunnels whose agents are attached here. */
   tunnels: { tunnels: number; bytesIn: number; bytesOut: number };
+  connectionLog: ConnectionLogSnapshot;
   http: ProxySnapshot;
   tcp: TcpProxySnapshot;
   bridge: { peers: PeerSnapshot[]; server: BridgeServerSnapshot; strangers: number };

@@ -14,6 +14,7 @@ import { nodeKeys } from '../../tests/support/node-keys.ts';
 import { bindingOf, policyOf, sessionRig, stillWheel } from '../../tests/support/session-rig.ts';
 import { RelayAdmission } from '../limits/relay-admission.ts';
 import { BridgeListener } from '../listener/bridge-listener.ts';
+import { ConnectionLog } from '../control-plane/connection-log.ts';
 import { ConnectionGate } from '../listener/connection-gate.ts';
 import { TunnelRefused } from '../upstream/tunnel-refused.ts';
 import type { TunnelRequest } from '../upstream/upstream.ts';
@@ -66,7 +67,7 @@ async function relayOf(t: TestContext, nodeId: string, secureContext: SecureCont
   const pings = stillWheel(BRIDGE_PING_MS);
   const admission = new RelayAdmission(clock);
   const client = new BridgeClient({ directory, clock, pings }, { secureContext });
-  const factory = new UpstreamFactory({ registry, admission, bridge: client });
+  const factory = new UpstreamFactory({ registry, admission, bridge: client, log: new ConnectionLog(clock, 100) });
   const server = new BridgeServer({ registry, local: (clientId) => factory.local(clientId), pings });
   const gate = new ConnectionGate(new FakeClock(), { waitingMax: 100, waitingPerAddressMax: 100 });
   const options = { host: '127.0.0.1', port: 0, secureContext };

@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../clock.ts';
 import type { AttachedClient, AttachmentAuthority, AttachOutcome, SessionCommands } from '../session/ports.ts';
 import { settled } from '../settled.ts';
 import { AttachmentQueue } from './attachment-queue.ts';
+import type { ConnectionReporter } from './connection-reporter.ts';
 import type { ListedPeers } from './listed-peers.ts';
 import type { LocalTicketVerifier } from './local-ticket-verifier.ts';
 import { NodeSession } from './node-session.ts';
@@ -20,6 +21,7 @@ export interface ControlPlaneDeps {
   verifier: LocalTicketVerifier;
   peers: ListedPeers;
   usage: UsageReporter;
+  connections: ConnectionReporter;
   clock: Clock;
   /** 0 (included) to 1. */
   random: () => number;
@@ -97,6 +99,7 @@ export class ControlPlane implements AttachmentAuthority {
   async start(signal: AbortSignal): Promise<void> {
     this.#session.start();
     this.#deps.usage.start();
+    this.#deps.connections.start();
     if (this.#session.open) return;
     const opened = new Promise<void>((resolve) => {
       this.#whenOpen = resolve;
@@ -136,13 +139,16 @@ export class ControlPlane implements AttachmentAuthority {
   /** Says the last words, as far as somebody listens, and ends. */
   async leave(): Promise<void> {
     const signal = AbortSignal.timeout(FLUSH_TIMEOUT_MS);
-    await Promise.all([this.#attachments.flushed(signal), settled(this.#deps.usage.stop(), signal)]);
+    const { usage, connections } = this.#deps;
+    const told = [usage, connections].map((reporter) => settled(reporter.stop(), signal));
+    await Promise.all([this.#attachments.flushed(signal), ...told]);
     this.#session.send({ type: 'leaving' });
     this.stop();
   }
 
   stop(): void {
     this.#reportTimer?.cancel();
+    this.#deps.connections.cut();
     this.#session.stop();
     this.#attachments.stop();
     this.#deps.registration.stop();

@@ -4,6 +4,7 @@ import {
   type AttachAnswer,
   type AttachRequest,
   attachAnswerSchema,
+  type ConnectionsRequest,
   type DetachRequest,
   type Jwks,
   jwksSchema,
@@ -98,6 +99,10 @@ export class RelayApi {
 
   usage(body: UsageRequest): Promise<UsageAnswer> {
     return this.#call({ method: 'POST', path: '/usage', body, timeoutMs: CALL_TIMEOUT_MS, schema: usageAnswerSchema });
+  }
+
+  async connections(body: ConnectionsRequest): Promise<void> {
+    await this.#call({ method: 'POST', path: '/connections', body, timeoutMs: CALL_TIMEOUT_MS, schema: null });
   }
 
   async peers(): Promise<NodeAddress[]> {

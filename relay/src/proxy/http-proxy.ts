@@ -86,11 +86,14 @@ export class HttpProxy implements ProxyCore {
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
     for (const connection of this.#connections) connection.closeIfIdle();
-    if (this.#connections.size === 0 || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      this.#whenEmpty.push(resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    if (this.#connections.size > 0 && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#whenEmpty.push(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    // Nobody will use them: they end in order, while their agents are still there.
+    this.pool.clear();
   }
 
   /** Ends every connection at once. */

@@ -63,6 +63,9 @@ async function tryOnce(
   if (binding.source_client_id !== sourceClientId) {
     throw new TunnelRefused('bad_proof', "This client is not the mapping's source");
   }
+  if (decision.kind === 'offline' && !binding.enabled) {
+    throw new TunnelRefused('disabled', 'This mapping is switched off');
+  }
   if (decision.kind === 'offline') throw new TunnelRefused('not_here', "The mapping's target agent is not connected");
   const request: TunnelRequest = {
     binding,

@@ -87,7 +87,8 @@ export class TargetFinder {
       case 'unavailable':
         return this.#refuse(unavailable());
       case 'offline':
-        return this.#refuse(offline(this.#host));
+        // Nobody is there who could say more than what is known here.
+        return this.#refuse(decision.binding.enabled ? offline(this.#host) : refusedTunnel(SWITCHED_OFF));
       case 'open':
         return this.#take(decision, asker);
     }
@@ -163,6 +164,8 @@ export class TargetFinder {
     return this.#key;
   }
 }
+
+const SWITCHED_OFF = new TunnelRefused('disabled', 'This tunnel is switched off');
 
 function asRefused(error: unknown): TunnelRefused {
   return error instanceof TunnelRefused ? error : new TunnelRefused('lost', 'No tunnel', { cause: error });

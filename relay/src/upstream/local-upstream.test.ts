@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { HEADER } from '@tunnox/protocol/names';
 import { refuseTunnel } from '@tunnox/streams/answer-tunnel';
+import { resetStream } from '@tunnox/streams/reset-stream';
 import { CLIENT_ID, echo, helloOf, type OnTunnel } from '../../tests/support/fake-agent.ts';
 import { bindingOf, policyOf, sessionRig, stillWheel } from '../../tests/support/session-rig.ts';
 import { BridgeClient } from '../bridge/bridge-client.ts';
 import { RelayAdmission } from '../limits/relay-admission.ts';
+import { type LoggedTunnel, visitorOf } from './tunnel-log.ts';
 import { TunnelRefused } from './tunnel-refused.ts';
 import { UpstreamFactory } from './upstream-factory.ts';
 import type { TunnelRequest, Upstream } from './upstream.ts';
@@ -18,12 +21,14 @@ async function rig(t: TestContext) {
   const directory = { byFingerprint: () => undefined, onChange: () => () => {} };
   const bridge = new BridgeClient({ directory, clock, pings: stillWheel(1) }, { secureContext: null });
   const admission = new RelayAdmission(clock);
-  const factory = new UpstreamFactory({ registry, admission, bridge });
+  const ended: LoggedTunnel[] = [];
+  const log = { now: () => clock.now(), ended: (tunnel: LoggedTunnel) => void ended.push(tunnel) };
+  const factory = new UpstreamFactory({ registry, admission, bridge, log });
   const attached = async (onTunnel: OnTunnel = echo, connectSeq = 1) => {
     const agent = await welcomed(helloOf({ connect_seq: connectSeq }), onTunnel);
     return { agent, upstream: factory.local(CLIENT_ID) as Upstream };
   };
-  return { registry, admission, factory, attached };
+  return { clock, registry, admission, factory, attached, ended };
 }
 
 function requestOf(changes: Partial<TunnelRequest> = {}): TunnelRequest {
@@ -98,4 +103,57 @@ test('LocalUpstream.open() serves a binding that the policy does not have yet', 
   const { upstream } = await attached();
   const { stream } = await upstream.open(requestOf({ binding: bindingOf({ binding_id: 'mapping:1002' }) }), NEVER);
   stream.destroy();
+});
+
+test('LocalUpstream tells of a tunnel once, when it has ended: who, how long, how much, and why', async (t) => {
+  const { attached, ended, clock, admission, registry } = await rig(t);
+  const { agent, upstream } = await attached();
+  const open = (changes: Partial<TunnelRequest> = {}) => upstream.open(requestOf(changes), NEVER);
+  const endOf = async (stream: Duplex, end: () => void) => {
+    const closed = new Promise((resolve) => stream.on('close', resolve));
+    stream.on('error', () => {});
+    stream.resume();
+    end();
+    await closed;
+    return ended.at(-1);
+  };
+
+  const first = await open();
+  first.meter.bytesIn += 5;
+  first.meter.bytesOut += 7;
+  assert.equal(ended.length, 0);
+  clock.advance(1500);
+  const { meter, ...line } = (await endOf(first.stream, () => first.stream.end())) ?? assert.fail();
+  assert.deepEqual(meter, { bytesIn: 5, bytesOut: 7 });
+  assert.deepEqual(line, {
+    ...{ tunnelId: requestOf().tunnelId, bindingId: 'mapping:1001', clientId: CLIENT_ID, userId: policyOf().user_id },
+    ...{ visitor: '192.0.2.1', startedAtMs: clock.now() - 1500, endedAtMs: clock.now(), closeReason: 'closed' },
+  });
+
+  const reset = await open({ visitor: '[2001:db8::1]:80', source: { clientId: 600_000_009, proof: 'x' } });
+  const resetLine = await endOf(reset.stream, () => resetStream(reset.stream));
+  assert.deepEqual([resetLine?.closeReason, resetLine?.visitor], ['closed', 'client:600000009']);
+
+  const changed = await open();
+  const changedLine = await endOf(changed.stream, () => {
+    const policy = policyOf({ config_version: 9, bindings: [bindingOf({ enabled: false, version: 2 })] });
+    registry.applyPolicy(policy);
+    admission.applyPolicy(policy);
+  });
+  assert.equal(changedLine?.closeReason, 'stale_binding');
+
+  registry.applyPolicy(policyOf({ config_version: 10, bindings: [bindingOf()] }));
+  const lost = await open();
+  assert.equal((await endOf(lost.stream, () => agent.session.destroy()))?.closeReason, 'lost');
+  assert.equal(ended.length, 4);
+});
+
+test('visitorOf() leaves the port out', () => {
+  const of = (visitor: string) => visitorOf(requestOf({ visitor }));
+  assert.deepEqual(['192.0.2.1:80', '[2001:db8::1]:443', '2001:db8::1', 'x'.repeat(99)].map(of), [
+    '192.0.2.1',
+    '2001:db8::1',
+    '2001:db8::1',
+    'x'.repeat(64),
+  ]);
 });

@@ -3,6 +3,7 @@ import { HEADER } from '@tunnox/protocol/names';
 import type { Admission } from '../limits/admission.ts';
 import type { AgentSession } from '../session/agent-session.ts';
 import { asTunnelRefused } from './as-tunnel-refused.ts';
+import { closeReasonOf, type LoggedTunnel, type TunnelLog, visitorOf } from './tunnel-log.ts';
 import { TunnelRefused } from './tunnel-refused.ts';
 import type { Tunnel, TunnelRequest, Upstream } from './upstream.ts';
 
@@ -12,10 +13,12 @@ export class LocalUpstream implements Upstream {
   readonly key: string;
   readonly #session: AgentSession;
   readonly #admission: Admission;
+  readonly #log: TunnelLog;
 
-  constructor(session: AgentSession, admission: Admission) {
+  constructor(session: AgentSession, admission: Admission, log: TunnelLog) {
     this.#session = session;
     this.#admission = admission;
+    this.#log = log;
     this.key = `local ${session.key}`;
   }
 
@@ -34,8 +37,27 @@ export class LocalUpstream implements Upstream {
       admitted.release();
       throw asTunnelRefused(error);
     }
-    stream.once('close', () => admitted.release());
-    if (stream.destroyed) admitted.release();
+    const log = this.#log;
+    const logged: LoggedTunnel = {
+      tunnelId: request.tunnelId,
+      bindingId: binding.binding_id,
+      clientId: client.client_id,
+      userId: policy === null ? binding.user_id : policy.user_id,
+      visitor: visitorOf(request),
+      startedAtMs: log.now(),
+      meter: admitted.meter,
+      endedAtMs: 0,
+      closeReason: '',
+    };
+    const ended = (): void => {
+      admitted.release();
+      if (logged.closeReason !== '') return;
+      logged.endedAtMs = log.now();
+      logged.closeReason = closeReasonOf(stream, this.#session.gone);
+      log.ended(logged);
+    };
+    stream.once('close', ended);
+    if (stream.destroyed) ended();
     return { stream: admitted.shape(stream), meter: admitted.meter };
   }
 

@@ -5,12 +5,15 @@ import type { AgentSession } from '../session/agent-session.ts';
 import type { SessionRegistry } from '../session/session-registry.ts';
 import { LocalUpstream } from './local-upstream.ts';
 import { PeerUpstream } from './peer-upstream.ts';
+import type { TunnelLog } from './tunnel-log.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface UpstreamFactoryDeps {
   registry: SessionRegistry;
   admission: Admission;
   bridge: BridgeClient;
+  /** Tunnels to agents here that have ended. */
+  log: TunnelLog;
 }
 
 /** Makes the upstreams of which a router chooses. */
@@ -24,11 +27,11 @@ export class UpstreamFactory {
 
   /** The client's agent here; undefined when it is not attached to this relay. */
   local(clientId: number): Upstream | undefined {
-    const { registry, admission } = this.#deps;
+    const { registry, admission, log } = this.#deps;
     const session = registry.get(clientId);
     if (session === undefined) return undefined;
     let upstream = this.#locals.get(session);
-    if (upstream === undefined) this.#locals.set(session, (upstream = new LocalUpstream(session, admission)));
+    if (upstream === undefined) this.#locals.set(session, (upstream = new LocalUpstream(session, admission, log)));
     return upstream;
   }
 

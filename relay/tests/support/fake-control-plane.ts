@@ -8,6 +8,8 @@ import type { LookupAnswer } from '@tunnox/domain/lookup';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import {
   attachRequestSchema,
+  type ConnectionsRequest,
+  connectionsRequestSchema,
   detachRequestSchema,
   ecPublicJwkSchema,
   type NodeMessage,
@@ -34,6 +36,7 @@ export class FakeControlPlane {
   /** Everything that was asked for, such as `attach 600000001/1`, `lookup foo.example.com`, `session 7`, `draining`. */
   readonly log: string[] = [];
   readonly usage: UsageRequest[] = [];
+  readonly connections: ConnectionsRequest['connections'] = [];
   joinToken = 'tnx_join_good';
   #server: Server | null = null;
   #port = 0;
@@ -156,6 +159,11 @@ export class FakeControlPlane {
         this.usage.push(usageRequestSchema.parse(body));
         this.#note('usage');
         return reply(response, 200, { allowances: [] });
+      case '/relay/v1/connections':
+        this.connections.push(...connectionsRequestSchema.parse(body).connections);
+        this.#note('connections');
+        response.writeHead(204).end();
+        return undefined;
       default:
         return reply(response, 404, { code: 'not_found' });
     }

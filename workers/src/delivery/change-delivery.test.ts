@@ -27,7 +27,7 @@ const policy = (client_id: number): ClientPolicy => ({
 });
 const standing = (clientId: number, change: Partial<ClientStanding> = {}): ClientStanding => ({
   ...{ clientId, userId: 1, type: 'managed', name: 'x', state: 'active', generation: 1, configVersion: 7 },
-  ...{ namespaceId: null, upgradedTo: null, authCodeHash: '' },
+  ...{ namespaceId: null, upgradedTo: null, authCodeHash: '', suspended: null },
   ...change,
 });
 
@@ -173,8 +173,11 @@ describe('createDelivery()', () => {
   test('passes on what an agent could not do', async () => {
     const problems = [{ binding_id: 'mapping:1', code: 'port_in_use', message: 'Port 1 is in use' }];
     outcome = { state: 'failed', problems };
-    const [told] = await delivery.deliver(put(row(1, {})), 0);
+    const [told] = await delivery.deliver(put(row(1, { bindingId: 'mapping:1' })), 0);
     assert.deepEqual(told, { client_id: 1, state: 'failed', detail: 'mapping:1: Port 1 is in use' });
+    // Of another binding: this one is in effect.
+    const [other] = await delivery.deliver(put(row(2, { bindingId: 'mapping:2' })), 0);
+    assert.deepEqual(other, { client_id: 1, state: 'applied' });
   });
 
   const changed = (change: string) => row(1, { kind: 'client_changed', bindingId: null, endpoint: null, change });

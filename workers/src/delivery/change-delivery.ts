@@ -1,6 +1,6 @@
 import type { CloseCode } from '@tunnox/domain/relay-api';
 import type { RouteRecord, RouteStore } from '@tunnox/route-store/route-store';
-import { CLOSE_MESSAGES } from '../services/close-messages.ts';
+import { closeMessage } from '../services/close-messages.ts';
 import type {
   ExpelEvent,
   NodeRegistry,
@@ -121,7 +121,7 @@ async function carryClients(
       const ending = endingOf(rows, clientId, standings.get(clientId));
       if (ending !== null) {
         const { event, code } = ending;
-        const message = CLOSE_MESSAGES[code];
+        const message = closeMessage(code, standings.get(clientId));
         const voided = { client_id: clientId, below_generation: firstGoodGeneration(event, standings.get(clientId)) };
         await Promise.all([
           deps.presences.expel(clientId, event, code, message),
@@ -130,7 +130,7 @@ async function carryClients(
       }
       const policy = policies.get(clientId);
       if (policy === undefined) return { client_id: clientId, state: 'offline' };
-      return deliveryOf(clientId, await deps.presences.push(policy, waitMs));
+      return deliveryOf(rows, clientId, await deps.presences.push(policy, waitMs));
     }),
   );
 }
@@ -205,7 +205,11 @@ function closeCodeOf(change: string | null): CloseCode | null {
   }
 }
 
-function deliveryOf(clientId: number, { state, problems }: PushOutcome): Delivery {
-  const detail = problems.map((problem) => `${problem.binding_id}: ${problem.message}`).join('; ');
-  return detail === '' ? { client_id: clientId, state } : { client_id: clientId, state, detail };
+/** What an agent could not do of other bindings is not this change's. */
+function deliveryOf(rows: OutboxRow[], clientId: number, { state, problems }: PushOutcome): Delivery {
+  const changed = new Set(rows.flatMap((row) => (row.clientIds.includes(clientId) ? [row.bindingId] : [])));
+  const own = problems.filter((problem) => changed.has(problem.binding_id));
+  if (own.length === 0) return { client_id: clientId, state: state === 'failed' ? 'applied' : state };
+  const detail = own.map((problem) => `${problem.binding_id}: ${problem.message}`).join('; ');
+  return { client_id: clientId, state, detail };
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { DurableObject } from 'cloudflare:workers';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { Presence } from '@tunnox/domain/presence';
@@ -40,7 +41,12 @@ interface ClientState extends PresenceState {
   /** The newest word of the user's ledger; absent: it has said nothing. */
   share?: LedgerShare | undefined;
   /** The agent's last report about its configuration. */
-  applied: { version: number; problems: ConfigProblem[] };
+  applied: {
+    version: number;
+    problems: ConfigProblem[];
+    /** It has not reached Postgres; absent: it has. */
+    unrecorded?: boolean;
+  };
 }
 
 export interface AppliedReport {
@@ -55,6 +61,7 @@ export interface AppliedReport {
 export class ClientPresence extends DurableObject<Env> {
   readonly #state: StoredState<ClientState>;
   readonly #waiters = new VersionWaiters<PushOutcome>();
+  #recording: Promise<void> = Promise.resolve();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -157,13 +164,27 @@ export class ClientPresence extends DurableObject<Env> {
     const { presence } = held;
     if (presence?.node_id !== report.node_id || presence.incarnation !== report.incarnation) return;
     this.#waiters.settle(report.version, outcomeOf(report.problems));
-    const rose = report.version > held.applied.version;
-    this.#state.save({ ...held, applied: { version: report.version, problems: report.problems } });
-    if (!rose) return;
-    // For people to look at: the report counts also while Postgres is away.
-    await objectServices(this.env)
-      .clients.recordApplied(report.client_id, report.version)
-      .catch(() => {});
+    const { version, problems } = report;
+    const same = version === held.applied.version && isDeepStrictEqual(problems, held.applied.problems);
+    if (same && held.applied.unrecorded !== true) return;
+    this.#state.save({ ...held, applied: { version, problems, unrecorded: true } });
+    // One after the other, so that the last word is the last one written.
+    this.#recording = this.#recording.then(() => this.#recordApplied(report.client_id));
+    await this.#recording;
+  }
+
+  /** For people to look at: a report counts also while Postgres is away, and is written with the next one then. */
+  async #recordApplied(clientId: number): Promise<void> {
+    const { version, problems, unrecorded } = this.#state.load().applied;
+    if (unrecorded !== true) return;
+    try {
+      await objectServices(this.env).clients.recordApplied(clientId, version, problems);
+    } catch {
+      return;
+    }
+    const held = this.#state.load();
+    if (held.applied.version !== version || !isDeepStrictEqual(held.applied.problems, problems)) return;
+    this.#state.save({ ...held, applied: { version, problems } });
   }
 
   async #settled(version: number, waitMs: number): Promise<PushOutcome> {

@@ -12,10 +12,12 @@ export function createAttachmentRepository(postgres: Postgres): AttachmentReposi
     async recordDetached(sessions) {
       if (sessions.length > 0) await postgres.transaction(lockAndSee(sessions), endSessions(sessions));
     },
-    async recordApplied(clientId, version) {
+    async recordApplied(clientId, version, problems) {
+      const found = JSON.stringify(problems);
       await postgres.query(sql`
-        update clients set config_applied_version = ${version}, last_seen_at = now()
-        where client_id = ${clientId} and config_applied_version < ${version}`);
+        update clients set config_applied_version = ${version}, config_problems = ${found}::jsonb, last_seen_at = now()
+        where client_id = ${clientId} and (config_applied_version < ${version}
+          or config_applied_version = ${version} and config_problems <> ${found}::jsonb)`);
     },
   };
 }

@@ -5,19 +5,28 @@ const upstreams = (condition: SQL): SQL => sql`(
     order by e.priority, e.client_id), '[]')
   from endpoint_upstreams e where ${condition})`;
 
+/** Whether one of those who serve it may be attached at all. @param condition On endpoint_upstreams `e`. */
+const servable = (condition: SQL): SQL => sql`exists (
+  select from endpoint_upstreams e join clients s on s.client_id = e.client_id
+  where ${condition} and s.lifecycle = 'active' and s.suspended_at is null)`;
+
 /** Endpoint of the mapping `m`; null if private. */
 export const mappingEndpoint = sql.raw(
   `(case when m.source_client_id is null then m.protocol || ':' || m.relay_group || ':' || m.remote_port end)`,
 );
 
-/** Bindings of port mappings as JSON, column `binding`; tables `m` (port_mappings) and `u` (users). */
+/** Routes end with their time, whenever they are removed. */
+export const NOT_ENDED_MAPPING = sql.raw(`(m.expires_at is null or m.expires_at > now())`);
+const NOT_ENDED_DOMAIN = sql.raw(`(d.expires_at is null or d.expires_at > now())`);
+
+/** Bindings of port mappings that have not ended as JSON, column `binding`; tables `m` (port_mappings) and `u` (users). */
 export const mappingBindings = (condition: SQL): SQL => sql`
   select jsonb_build_object(
     'binding_id', 'mapping:' || m.mapping_id,
     'version', m.row_version,
     'endpoint', ${mappingEndpoint},
     'protocol', m.protocol,
-    'enabled', m.enabled and coalesce(u.status = 'active', true),
+    'enabled', m.enabled and coalesce(u.status = 'active', true) and ${servable(sql.raw('e.mapping_id = m.mapping_id'))},
     'user_id', m.user_id,
     'source_client_id', m.source_client_id,
     'upstreams', ${upstreams(sql.raw('e.mapping_id = m.mapping_id'))},
@@ -26,7 +35,7 @@ export const mappingBindings = (condition: SQL): SQL => sql`
     'access', jsonb_build_object('allow', to_jsonb(m.access_allow), 'deny', to_jsonb(m.access_deny))
   ) as binding
   from port_mappings m left join users u on u.user_id = m.user_id
-  where ${condition}`;
+  where ${NOT_ENDED_MAPPING} and ${condition}`;
 
 /** Bindings of verified domains that have not ended, column `binding`; tables `d` (http_domain_mappings) and `u`. */
 export const domainBindings = (condition: SQL): SQL => sql`
@@ -35,7 +44,7 @@ export const domainBindings = (condition: SQL): SQL => sql`
     'version', d.row_version,
     'endpoint', d.full_domain,
     'protocol', 'http',
-    'enabled', d.status = 'active' and coalesce(u.status = 'active', true),
+    'enabled', d.status = 'active' and coalesce(u.status = 'active', true) and ${servable(sql.raw('e.domain_id = d.id'))},
     'user_id', d.user_id,
     'source_client_id', null,
     'upstreams', ${upstreams(sql.raw('e.domain_id = d.id'))},
@@ -44,4 +53,4 @@ export const domainBindings = (condition: SQL): SQL => sql`
     'access', jsonb_build_object('allow', to_jsonb(d.access_allow), 'deny', to_jsonb(d.access_deny))
   ) as binding
   from http_domain_mappings d left join users u on u.user_id = d.user_id
-  where d.verification_state = 'verified' and (d.expires_at is null or d.expires_at > now()) and ${condition}`;
+  where d.verification_state = 'verified' and ${NOT_ENDED_DOMAIN} and ${condition}`;

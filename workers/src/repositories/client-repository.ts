@@ -4,6 +4,7 @@ import type { IfVersion } from '../services/if-version.ts';
 import { endHandoversTo } from './claim-repository.ts';
 import { updateClient } from './client-update-sql.ts';
 import { limitsOf } from './limits-sql.ts';
+import { ownsNamespace } from './membership-sql.ts';
 import type { Postgres } from './postgres.ts';
 import { removeClients } from './removal-sql.ts';
 import {
@@ -35,11 +36,7 @@ const WITH_STATUS = {
 
 /** Clients; every change that relays or agents must hear of leaves a row in the outbox. */
 export function createClientRepository(postgres: Postgres): ClientRepository {
-  async function change(
-    client: ClientRecord,
-    ifVersion: IfVersion,
-    ...statements: [SQL, ...SQL[]]
-  ): Promise<number[]> {
+  async function change(client: ClientRecord, ifVersion: IfVersion, ...statements: [SQL, ...SQL[]]): Promise<number[]> {
     const lock = lockOwner(client.user_id, client.client_id);
     const object = { table: 'clients', id: client.client_id, ifVersion } as const;
     const rows = await transactionIf<{ id: number }>(postgres, lock, object, ...statements);
@@ -53,7 +50,7 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
         sql`
         with owner as (
           select u.user_id from users u where u.user_id = ${userId} and u.status = 'active' and (${namespaceId}::bigint is null
-            or exists (select 1 from namespaces n where n.namespace_id = ${namespaceId} and n.user_id = u.user_id))
+            or ${ownsNamespace(sql`u.user_id`, namespaceId)})
         ),
         quota as (
           select owner.user_id, l.max_clients as "limit",
@@ -78,7 +75,7 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
       return row ?? null;
     },
 
-    list: ({ userId, type, status, q }, tenant, page) =>
+    list: ({ userId, namespaceId, type, status, q }, tenant, page) =>
       selectPage<ClientRecord>(
         postgres,
         {
@@ -87,6 +84,7 @@ export function createClientRepository(postgres: Postgres): ClientRepository {
           where: [
             clientsOf(tenant),
             userId === undefined ? sql`true` : sql`c.user_id = ${userId}`,
+            namespaceId === undefined ? sql`true` : sql`c.namespace_id = ${namespaceId}`,
             type === undefined ? sql`true` : sql`c.type = ${type}`,
             status === undefined ? sql`true` : WITH_STATUS[status],
             q === undefined ? sql`true` : sql`strpos(lower(c.name), lower(${q})) > 0`,

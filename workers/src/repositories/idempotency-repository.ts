@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { IdempotencyRepository } from '../services/node-ports.ts';
 import type { Cipher } from '../services/ports.ts';
+import { sameSecret } from '../services/secret.ts';
 import type { Postgres } from './postgres.ts';
 
 /** Answers are kept so long; whoever asks later asks anew. */
@@ -34,7 +35,7 @@ export function createIdempotencyRepository(postgres: Postgres, answers: Cipher)
       // Between the two looks of one statement the key's first request was committed.
       if (row === undefined) return { kind: 'running' };
       if (row.mine) return { kind: 'first' };
-      if (row.request_hash !== requestHash) return { kind: 'other' };
+      if (!sameSecret(row.request_hash, requestHash)) return { kind: 'other' };
       if (row.status === null || row.body_encrypted === null) return { kind: 'running' };
       const body = new TextDecoder().decode(await answers.decrypt(row.body_encrypted));
       return { kind: 'done', status: row.status, body };

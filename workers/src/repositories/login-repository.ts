@@ -34,7 +34,13 @@ export function createLoginRepository(postgres: Postgres): LoginRepository {
 
     async noteFailure(userId, audit) {
       await postgres.query(
-        insertAudit(audit, 'user', sql`u.user_id::text`, sql`u.user_id`, sql`users u where u.user_id = ${userId}::bigint`),
+        insertAudit(
+          audit,
+          'user',
+          sql`u.user_id::text`,
+          sql`u.user_id`,
+          sql`users u where u.user_id = ${userId}::bigint`,
+        ),
       );
     },
 

@@ -12,6 +12,12 @@ export function leaveNamespaces(userId: number): SQL {
     )`;
 }
 
+/** Whether the user owns the team; a team that is found cannot be deleted until the transaction has ended. */
+export function ownsNamespace(userId: SQL, namespaceId: number | null): SQL {
+  return sql`exists (
+    select 1 from namespaces n where n.namespace_id = ${namespaceId} and n.user_id = ${userId} for key share)`;
+}
+
 /** Teams of a user as JSON, in the shape of `Membership`; those whose owner is not active do not count. */
 export function membershipsOf(userId: SQL): SQL {
   return sql`coalesce((

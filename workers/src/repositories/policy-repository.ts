@@ -1,11 +1,12 @@
-import type { AgentBinding, AgentConfig } from '@tunnox/domain/agent-config';
+import type { AgentBinding, AgentConfig, AgentConfigDelta } from '@tunnox/domain/agent-config';
 import type { Binding } from '@tunnox/domain/binding';
 import type { ClientPolicy, RelayLimits } from '@tunnox/domain/policy';
 import { type SQL, sql } from 'drizzle-orm';
 import type { Cipher, ClientStanding, PolicyRepository } from '../services/ports.ts';
 import { domainUrl, portUrl, type PublicUrls } from '../services/public-urls.ts';
 import { toBase64Url } from '../services/random.ts';
-import { domainBindings, mappingBindings } from './binding-sql.ts';
+import { domainBindings, mappingBindings, NOT_ENDED_MAPPING } from './binding-sql.ts';
+import { changesSince } from './config-changes-sql.ts';
 import { anonymousTrafficOf, limitsOf, monthTrafficOf } from './limits-sql.ts';
 import type { Postgres } from './postgres.ts';
 import { array } from './sql-parts.ts';
@@ -34,6 +35,8 @@ interface PolicyRow {
 
 interface ConfigRow {
   config_version: number;
+  /** What has changed since the asked version; null: not all of it is known. */
+  changed: string[] | null;
   mappings: MappingConfig[];
   domains: DomainConfig[];
 }
@@ -102,9 +105,10 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
       return new Map(rows.map((row) => [row.client_id, row satisfies ClientPolicy]));
     },
 
-    async loadAgentConfig(clientId) {
+    async loadAgentConfig(clientId, since) {
+      const wanted = (id: string): SQL => sql`(h.changed is null or ${sql.raw(id)} = any(h.changed))`;
       const [row] = await postgres.query<ConfigRow>(sql`
-        select c.config_version,
+        select c.config_version, h.changed,
           coalesce((select jsonb_agg(jsonb_build_object(
               'id', m.mapping_id, 'protocol', m.protocol, 'enabled', m.enabled,
               'source_client_id', m.source_client_id, 'target_client_id', t.client_id,
@@ -117,20 +121,25 @@ export function createPolicyRepository(postgres: Postgres, secrets: Cipher, urls
             from port_mappings m cross join lateral (
               select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id
               order by e.client_id <> ${clientId}, e.priority, e.client_id limit 1) t
-            where m.mapping_id in ${named(sql`c.client_id`)}), '[]') as mappings,
+            where m.mapping_id in ${named(sql`c.client_id`)} and ${NOT_ENDED_MAPPING}
+              and ${wanted(`'mapping:' || m.mapping_id`)}), '[]') as mappings,
           coalesce((select jsonb_agg(jsonb_build_object(
               'id', d.id, 'enabled', d.status = 'active', 'full_domain', d.full_domain, 'tls_mode', d.tls_mode,
               'target_scheme', d.target_scheme, 'target_host', d.target_host, 'target_port', d.target_port
             ) order by d.id)
             from http_domain_mappings d
             where d.verification_state = 'verified' and (d.expires_at is null or d.expires_at > now())
-              and d.id in ${served('domain_id', sql`c.client_id`)}), '[]') as domains
-        from clients c left join users u on u.user_id = c.user_id
+              and d.id in ${served('domain_id', sql`c.client_id`)} and ${wanted(`'domain:' || d.id`)}), '[]') as domains
+        from clients c left join users u on u.user_id = c.user_id cross join lateral (${changesSince(since)}) h
         where c.client_id = ${clientId} and ${ACTIVE}`);
       if (row === undefined) return null;
       const mappings = await Promise.all(row.mappings.map((mapping) => toMappingBinding(clientId, mapping, secrets)));
       const domains = row.domains.map((domain) => toDomainBinding(domain, urls));
-      return { version: row.config_version, bindings: [...mappings, ...domains] } satisfies AgentConfig;
+      const config: AgentConfig = { version: row.config_version, bindings: [...mappings, ...domains] };
+      if (row.changed === null || since === null) return config;
+      const present = new Set(config.bindings.map((binding) => binding.binding_id));
+      const removed = row.changed.filter((id) => id !== '' && !present.has(id));
+      return { ...config, since, removed } satisfies AgentConfigDelta;
     },
   };
 }

@@ -36,7 +36,7 @@ export function createUsageRepository(postgres: Postgres, now: () => number): Us
       const takenAtMs = Math.min(nowMs, taken_at === undefined ? nowMs : Date.parse(taken_at));
       const takenAt = sql`${new Date(takenAtMs).toISOString()}::timestamptz`;
       // The middle of the interval decides. Before the run that counted had begun, nothing was counted.
-      const begunMs = Math.min(ulidTimeMs(incarnation), takenAtMs);
+      const begunMs = Math.min(ulidTimeMs(incarnation), nowMs);
       const countedMs = Math.max(nowMs - AGE_MS_MAX, begunMs, takenAtMs - intervalMs / 2);
       const countedAt = sql`${new Date(countedMs).toISOString()}::timestamptz`;
       const hour = sql`date_trunc('hour', ${countedAt}, 'UTC')`;

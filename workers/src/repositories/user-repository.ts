@@ -1,8 +1,9 @@
-import type { Plan, User } from '@tunnox/domain/api/users';
+import type { User } from '@tunnox/domain/api/users';
 import { type SQL, sql } from 'drizzle-orm';
 import type { IfVersion } from '../services/if-version.ts';
 import type { QuotaFacts, UserOutcome, UserRepository } from '../services/user-ports.ts';
 import { noteOtherChange } from './binding-change-sql.ts';
+import { bandwidthOf } from './bandwidth-sql.ts';
 import { limitsOf, mappingCount, monthTrafficOf } from './limits-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
 import { endLoginsOf } from './login-sql.ts';
@@ -134,7 +135,7 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         select (select to_jsonb(l) from (${limitsOf(sql`u.user_id`)}) l) as limits,
           (select count(*) from clients c where c.user_id = u.user_id) as clients,
           ${mappingCount(sql`u.user_id`)} as mappings,
-          ${monthTrafficOf(sql`u.user_id`)} as "monthTraffic",
+          ${monthTrafficOf(sql`u.user_id`)} as "monthTraffic", ${bandwidthOf(sql`u.user_id`)} as bandwidth,
           coalesce((select jsonb_agg(s) from (
             select b.client_ids as "clientIds", count(*) as count from (
               select array(select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id order by 1) as client_ids
@@ -178,10 +179,6 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         select user_id, array(select id from told) as outbox_ids from changed`,
       );
     },
-
-    plans: () =>
-      postgres.query<Plan>(sql`select name, max_clients, max_mappings, max_active_mappings, max_connections_per_mapping,
-        total_bandwidth_limit, monthly_traffic_limit from plans order by max_mappings nulls last, name`),
   };
 }
 

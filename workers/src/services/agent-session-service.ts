@@ -1,16 +1,18 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { AgentSession, AgentSessionRequest } from '@tunnox/domain/agent-api';
-import type { AgentConfig } from '@tunnox/domain/agent-config';
+import type { AgentConfigAnswer } from '@tunnox/domain/agent-config';
 import { ANONYMOUS_CLIENT_ID_MAX, ANONYMOUS_CLIENT_ID_MIN } from '@tunnox/domain/ids';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { ClientTokens } from '../tickets/client-tokens.ts';
+import { clientDisabled } from './client-disabled.ts';
 import { type ClientService, newAuthCode } from './client-service.ts';
+import type { Handovers } from './handovers.ts';
 import type { AnonymousRepository, RelayNodeRepository } from './live-ports.ts';
 import { networkOf } from './network-of.ts';
 import { orderRelays } from './order-relays.ts';
 import type { ClientStanding, PolicyRepository } from './ports.ts';
-import { type Caller, notFound } from './principal.ts';
+import { allows, type Caller, notFound, requireWrite, userSees } from './principal.ts';
 import { randomInteger, sha256Hex } from './random.ts';
+import { sameSecret } from './secret.ts';
 
 export interface AgentSessionDeps {
   policies: PolicyRepository;
@@ -18,6 +20,7 @@ export interface AgentSessionDeps {
   anonymous: AnonymousRepository;
   nodes: Pick<RelayNodeRepository, 'forAgents'>;
   tokens: ClientTokens;
+  handovers: Handovers;
 }
 
 export interface AgentSessionOptions {
@@ -33,6 +36,12 @@ export interface AgentOrigin {
   requestId: string;
   /** Address as the trusted proxy gives it; null: unknown. */
   address: string | null;
+}
+
+interface Identified {
+  clientId: number;
+  authCode: string | null;
+  byCode: boolean;
 }
 
 const RELAY_GROUP = 'default';
@@ -57,22 +66,31 @@ export class AgentSessionService {
    *   `quota_exceeded`, `rate_limited`
    */
   async open(request: AgentSessionRequest, origin: AgentOrigin): Promise<AgentSession> {
-    const { clientId, authCode } = await this.#identify(request, origin);
-    return this.#answer(await this.#activeStanding(clientId), authCode);
+    const { clientId, authCode, byCode } = await this.#identify(request, origin);
+    const standing = await this.#standing(clientId);
+    if (standing === null) throw notFound('client', clientId);
+    if (byCode && standing.state === 'claimed') return this.#handOver(standing);
+    requireActive(standing);
+    // Of a client that was made now, nobody has a version.
+    const since = clientId === request.client_id ? (request.config_version ?? null) : null;
+    const answer = await this.#answer(standing, authCode, since);
+    if (byCode && standing.type === 'managed') await this.#deps.handovers.end(clientId);
+    return answer;
   }
 
-  /** The configuration of the agent itself; null when nothing is newer than `since`. */
-  async config(clientId: number, since: number): Promise<AgentConfig | null> {
-    const config = await this.#deps.policies.loadAgentConfig(clientId);
+  /**
+   * The configuration of the agent itself; null when nothing is newer than `since`.
+   *
+   * @param takesDelta Only what has changed will do.
+   */
+  async config(clientId: number, since: number, takesDelta: boolean): Promise<AgentConfigAnswer | null> {
+    const config = await this.#deps.policies.loadAgentConfig(clientId, takesDelta && since >= 0 ? since : null);
     if (config === null) throw new TunnoxError('unauthenticated', 'The client may no longer be used');
     return config.version > since ? config : null;
   }
 
-  /** `authCode`: of a client that was made now. */
-  async #identify(
-    request: AgentSessionRequest,
-    origin: AgentOrigin,
-  ): Promise<{ clientId: number; authCode: string | null }> {
+  /** `authCode`: of a client that was made now. `byCode`: it has shown its own code. */
+  async #identify(request: AgentSessionRequest, origin: AgentOrigin): Promise<Identified> {
     const { client_id, auth_code } = request;
     if (origin.caller !== null) return this.#byApiKey(origin.caller, request);
     if (client_id === undefined && auth_code === undefined) return this.#makeAnonymous(request, origin);
@@ -80,34 +98,31 @@ export class AgentSessionService {
       throw new TunnoxError('invalid', 'client_id and auth_code go together');
     }
     const standing = await this.#standing(client_id);
-    const matches = equal(await sha256Hex(auth_code), standing?.authCodeHash ?? (await sha256Hex('')));
+    const matches = sameSecret(await sha256Hex(auth_code), standing?.authCodeHash ?? (await sha256Hex('')));
     if (standing === null || !matches) {
       throw new TunnoxError('unauthenticated', 'The client id or its code is not valid, or its time has ended');
     }
-    return { clientId: client_id, authCode: null };
+    return { clientId: client_id, authCode: null, byCode: true };
   }
 
-  async #byApiKey(
-    caller: Caller,
-    request: AgentSessionRequest,
-  ): Promise<{ clientId: number; authCode: string | null }> {
+  async #byApiKey(caller: Caller, request: AgentSessionRequest): Promise<Identified> {
     const { principal } = caller;
     if (principal.role !== 'user') throw new TunnoxError('forbidden', "Use a user's API key for agents");
-    if (!principal.scopes.includes('write')) throw new TunnoxError('forbidden', 'The API key allows only to read');
+    if (!allows(principal, 'write', 'clients')) {
+      throw new TunnoxError('forbidden', 'This API key does not have the scope write or clients:write');
+    }
     if (request.client_id === undefined) {
       const client_name = request.client_name ?? 'agent';
       const made = await this.#deps.clients.create(caller, { client_name, client_desc: '' });
-      return { clientId: made.client_id, authCode: made.auth_code };
+      return { clientId: made.client_id, authCode: made.auth_code, byCode: false };
     }
     const standing = await this.#standing(request.client_id);
-    if (standing?.userId !== principal.userId) throw notFound('client', request.client_id);
-    return { clientId: request.client_id, authCode: null };
+    if (standing === null || !userSees(principal, standing)) throw notFound('client', request.client_id);
+    requireWrite(caller, { namespace_id: standing.namespaceId });
+    return { clientId: request.client_id, authCode: null, byCode: false };
   }
 
-  async #makeAnonymous(
-    request: AgentSessionRequest,
-    origin: AgentOrigin,
-  ): Promise<{ clientId: number; authCode: string }> {
+  async #makeAnonymous(request: AgentSessionRequest, origin: AgentOrigin): Promise<Identified> {
     const authCode = newAuthCode();
     const network = origin.address === null ? null : networkOf(origin.address);
     const client = {
@@ -132,7 +147,7 @@ export class AgentSessionService {
       const outcome = await this.#deps.anonymous.create({ ...client, clientId }, audit);
       switch (outcome) {
         case 'made':
-          return { clientId, authCode };
+          return { clientId, authCode, byCode: false };
         case 'limited':
           throw new TunnoxError(
             'rate_limited',
@@ -149,23 +164,17 @@ export class AgentSessionService {
     return (await this.#deps.policies.loadStandings([clientId])).get(clientId) ?? null;
   }
 
-  async #activeStanding(clientId: number): Promise<ClientStanding> {
-    const standing = await this.#standing(clientId);
-    switch (standing?.state) {
-      case undefined:
-        throw notFound('client', clientId);
-      case 'disabled':
-        throw new TunnoxError('client_disabled', `Client ${clientId} is disabled`);
-      case 'claimed':
-        throw new TunnoxError('client_claimed', `Client ${clientId} was claimed`, {
-          details: { new_client_id: standing.upgradedTo },
-        });
-      case 'active':
-        return standing;
-    }
+  /** The agent of a claimed client takes its new identity, with the old code as its proof. */
+  async #handOver({ clientId, upgradedTo }: ClientStanding): Promise<AgentSession> {
+    const newCode = await this.#deps.handovers.open(clientId);
+    const standing = upgradedTo === null ? null : await this.#standing(upgradedTo);
+    if (newCode === null || standing === null) throw claimedAway(clientId, standing);
+    requireActive(standing);
+    return this.#answer(standing, newCode, null);
   }
 
-  async #answer(standing: ClientStanding, authCode: string | null): Promise<AgentSession> {
+  /** @param configSince Version of the configuration that the agent has; null: none. */
+  async #answer(standing: ClientStanding, authCode: string | null, configSince: number | null): Promise<AgentSession> {
     const { policies, nodes, tokens } = this.#deps;
     const { clientId, userId, generation } = standing;
     const subject = { clientId, userId, generation };
@@ -173,7 +182,7 @@ export class AgentSessionService {
       tokens.ticket(subject, RELAY_GROUP),
       tokens.accessToken(subject),
       nodes.forAgents(RELAY_GROUP),
-      policies.loadAgentConfig(clientId),
+      policies.loadAgentConfig(clientId, configSince),
     ]);
     if (config === null) throw new TunnoxError('client_disabled', `Client ${clientId} may no longer be used`);
     return {
@@ -194,6 +203,30 @@ export class AgentSessionService {
   }
 }
 
-function equal(a: string, b: string): boolean {
-  return timingSafeEqual(Buffer.from(a), Buffer.from(b));
+/** @throws {TunnoxError} `client_disabled`, `client_claimed` */
+function requireActive({ clientId, state, suspended, upgradedTo }: ClientStanding): void {
+  switch (state) {
+    case 'active':
+      return;
+    case 'disabled':
+      throw clientDisabled(clientId, suspended);
+    case 'claimed':
+      throw new TunnoxError('client_claimed', `Client ${clientId} was claimed`, {
+        details: { new_client_id: upgradedTo },
+      });
+  }
+}
+
+/** @param next What it became; null: that is gone. */
+function claimedAway(clientId: number, next: ClientStanding | null): TunnoxError {
+  if (next === null) {
+    return new TunnoxError('client_claimed', `Client ${clientId} was claimed, and what it became was deleted since`);
+  }
+  return new TunnoxError(
+    'client_claimed',
+    `Client ${clientId} was claimed and is client ${next.clientId} now. Its new code is not given out (any more): it was ` +
+      'used already, it was changed by its owner, or 30 days have passed. Use the code from the claim, or let its owner ' +
+      `make a new one: POST /api/v1/clients/${next.clientId}/rotate-code`,
+    { details: { new_client_id: next.clientId } },
+  );
 }

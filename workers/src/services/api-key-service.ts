@@ -1,8 +1,10 @@
+import type { Page, PageQuery } from '@tunnox/domain/api/common';
 import type { ApiKey, CreatedApiKey } from '@tunnox/domain/api/users';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
 import { API_KEY_PREFIX } from './authenticator.ts';
-import { type Caller, invalid, notFound, type Scope, scopesOf } from './principal.ts';
+import { toPage, toPageRequest } from './page.ts';
+import { type Caller, covers, invalid, notFound, type Scope, scopesOf } from './principal.ts';
 import { randomBytes, sha256Hex, toBase64Url } from './random.ts';
 import type { ApiKeyRepository } from './user-ports.ts';
 import { requireSelf } from './user-service.ts';
@@ -29,7 +31,7 @@ export class ApiKeyService {
     requireSelf(caller, userId);
     const scopes = [...new Set(body.scopes)];
     const own = scopesOf(caller.principal);
-    if (scopes.some((scope) => !own.includes(scope))) {
+    if (scopes.some((scope) => !covers(own, scope))) {
       throw new TunnoxError('forbidden', 'A key cannot be given more than the key that makes it');
     }
     if (body.expires_at !== undefined && Date.parse(body.expires_at) <= Date.now()) {
@@ -51,9 +53,11 @@ export class ApiKeyService {
     return { ...created, api_key: key };
   }
 
-  async list(caller: Caller, userId: number): Promise<{ api_keys: ApiKey[] }> {
+  /** Those that are not revoked. */
+  async list(caller: Caller, userId: number, query: PageQuery): Promise<Page<'api_keys', ApiKey>> {
     requireSelf(caller, userId);
-    return { api_keys: await this.#apiKeys.list(userId) };
+    const page = await this.#apiKeys.list(userId, toPageRequest(query));
+    return toPage('api_keys', query, page, page.rows, (key) => key.key_id);
   }
 
   async revoke(caller: Caller, userId: number, keyId: number): Promise<void> {

@@ -1,7 +1,6 @@
 import type { AuditEntry, AuditExportQuery, AuditQuery } from '@tunnox/domain/api/audit';
 import type { Page } from '@tunnox/domain/api/common';
-import { type NewestPageRequest, type PageRows, toNewestPageRequest } from './page.ts';
-import { toNewestPage } from './page.ts';
+import { type NewestPageRequest, type PageRows, toNewestPage, toNewestPageRequest } from './page.ts';
 import { type Caller, refuseClients, requireVisibleUser } from './principal.ts';
 
 /** Which lines are wanted. `userId`: the tenant that they concern. */
@@ -24,15 +23,26 @@ export interface AuditRepository {
   after(filter: AuditFilter, after: number, limit: number): Promise<AuditEntry[]>;
 }
 
-/** Lines of one page of an export: of the answer only so much is in memory. */
-const EXPORT_PAGE = 500;
+export interface ExportLimits {
+  /** Of an answer only so many lines are in memory; what a driver over HTTP takes at once is bounded too. */
+  linesOfPage: number;
+  /** The platform bounds how much one request may ask of others. */
+  pagesMax: number;
+}
+
+const EXPORT_LIMITS: ExportLimits = { linesOfPage: 200, pagesMax: 500 };
+
+/** Pages of an export; at its end, whether all were given or there are `more` behind the last. */
+export type AuditExport = AsyncGenerator<AuditEntry[], 'all' | 'more'>;
 
 /** Who changed what, and when. */
 export class AuditService {
   readonly #audit: AuditRepository;
+  readonly #limits: ExportLimits;
 
-  constructor(deps: { audit: AuditRepository }) {
+  constructor(deps: { audit: AuditRepository }, limits: ExportLimits = EXPORT_LIMITS) {
     this.#audit = deps.audit;
+    this.#limits = limits;
   }
 
   /** Operators see everything, users what concerns them, whoever did it. */
@@ -45,19 +55,21 @@ export class AuditService {
    * All that match, oldest first, page by page. The first page is read at once: whoever may not ask, or asks while
    * Postgres is away, is told before the answer begins.
    */
-  async export(caller: Caller, query: AuditExportQuery): Promise<AsyncIterableIterator<AuditEntry[]>> {
+  async export(caller: Caller, query: AuditExportQuery): Promise<AuditExport> {
     const filter = filterOf(caller, query);
-    const first = await this.#audit.after(filter, query.after ?? 0, EXPORT_PAGE);
+    const first = await this.#audit.after(filter, query.after ?? 0, this.#limits.linesOfPage);
     return this.#pages(filter, first);
   }
 
-  async *#pages(filter: AuditFilter, first: AuditEntry[]): AsyncIterableIterator<AuditEntry[]> {
+  async *#pages(filter: AuditFilter, first: AuditEntry[]): AuditExport {
+    const { linesOfPage, pagesMax } = this.#limits;
     let page = first;
-    for (;;) {
+    for (let count = 1; ; count += 1) {
       if (page.length > 0) yield page;
       const last = page.at(-1);
-      if (last === undefined || page.length < EXPORT_PAGE) return;
-      page = await this.#audit.after(filter, last.audit_id, EXPORT_PAGE);
+      if (last === undefined || page.length < linesOfPage) return 'all';
+      if (count === pagesMax) return 'more';
+      page = await this.#audit.after(filter, last.audit_id, linesOfPage);
     }
   }
 }

@@ -1,15 +1,21 @@
-import { timingSafeEqual } from 'node:crypto';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import { decodeJwt } from 'jose';
+import { clientDisabled } from './client-disabled.ts';
+import type { LoginRepository, LoginTokens } from './login-ports.ts';
 import type { AccessTokenVerifier, PolicyRepository } from './ports.ts';
 import type { Principal } from './principal.ts';
 import { sha256Hex } from './random.ts';
-import type { ApiKeyRepository, UserRepository } from './user-ports.ts';
+import { sameSecret } from './secret.ts';
+import type { ApiKeyRepository } from './user-ports.ts';
 
 export interface AuthenticatorDeps {
   apiKeys: Pick<ApiKeyRepository, 'authenticate'>;
-  users: Pick<UserRepository, 'find'>;
+  logins: Pick<LoginRepository, 'authenticate'>;
   policies: Pick<PolicyRepository, 'loadStandings'>;
+  /** Of agents. */
   accessTokens: AccessTokenVerifier;
+  /** Of people who have logged in. */
+  loginTokens: Pick<LoginTokens, 'verify'>;
 }
 
 export const API_KEY_PREFIX = 'tnx_live_';
@@ -17,11 +23,11 @@ export const API_KEY_PREFIX = 'tnx_live_';
 /** Finds out whose credential an `Authorization` header bears. */
 export class Authenticator {
   readonly #deps: AuthenticatorDeps;
-  readonly #operatorKeyHash: Promise<string>;
+  readonly #operatorKey: string;
 
   constructor(deps: AuthenticatorDeps, options: { operatorKey: string }) {
     this.#deps = deps;
-    this.#operatorKeyHash = sha256Hex(options.operatorKey);
+    this.#operatorKey = options.operatorKey;
   }
 
   /** @throws {TunnoxError} `unauthenticated`, `client_disabled`, `client_claimed` */
@@ -30,10 +36,8 @@ export class Authenticator {
     if (token === undefined) {
       throw refused('Send an API key or an access token in the header Authorization: Bearer …');
     }
-    // First: the operator chose the key, and it may look like another credential. Equal lengths, whatever was sent:
-    // the time tells nothing of the key.
-    const [sent, expected] = await Promise.all([sha256Hex(token), this.#operatorKeyHash]);
-    if (timingSafeEqual(Buffer.from(sent), Buffer.from(expected))) return { role: 'operator' };
+    // First: the operator chose the key, and it may look like another credential.
+    if (sameSecret(token, this.#operatorKey)) return { role: 'operator' };
     if (token.startsWith(API_KEY_PREFIX)) return await this.#byApiKey(token);
     if (/^[^.]+\.[^.]+\.[^.]+$/.test(token)) return await this.#byAccessToken(token);
     throw refused('The credential is not valid');
@@ -45,27 +49,41 @@ export class Authenticator {
     return { role: 'user', ...found };
   }
 
-  async #byAccessToken(token: string): Promise<Principal> {
+  /**
+   * What the token says of itself only chooses the keys with which it is verified: those of the other kind would not
+   * have signed it.
+   */
+  #byAccessToken(token: string): Promise<Principal> {
+    return claimedRole(token) === 'user' ? this.#byLogin(token) : this.#byAgentToken(token);
+  }
+
+  async #byLogin(token: string): Promise<Principal> {
+    const identity = await this.#deps.loginTokens.verify(token);
+    const memberships = await this.#deps.logins.authenticate(identity);
+    if (memberships === null) throw refused('The log-in has ended');
+    return { role: 'user', userId: identity.userId, scopes: ['read', 'write'], memberships };
+  }
+
+  async #byAgentToken(token: string): Promise<Principal> {
     const claims = await this.#deps.accessTokens.verify(token);
     const id = Number(claims.sub);
-    switch (claims.role) {
-      case 'user': {
-        const user = await this.#deps.users.find(id);
-        if (user?.status !== 'active') throw refused('The access token is no longer valid');
-        return { role: 'user', userId: id, scopes: ['read', 'write'], memberships: [] };
-      }
-      case 'client': {
-        const standing = (await this.#deps.policies.loadStandings([id])).get(id);
-        if (standing === undefined) throw refused('The access token is no longer valid');
-        if (standing.state === 'disabled') throw new TunnoxError('client_disabled', `Client ${id} is disabled`);
-        if (standing.state === 'claimed') throw new TunnoxError('client_claimed', `Client ${id} was claimed`);
-        if (standing.generation !== claims.generation) throw refused('The access token is no longer valid');
-        return { role: 'client', clientId: id, userId: standing.userId, namespaceId: standing.namespaceId };
-      }
-    }
+    const standing = (await this.#deps.policies.loadStandings([id])).get(id);
+    if (standing === undefined) throw refused('The access token is no longer valid');
+    if (standing.state === 'disabled') throw clientDisabled(id, standing.suspended);
+    if (standing.state === 'claimed') throw new TunnoxError('client_claimed', `Client ${id} was claimed`);
+    if (standing.generation !== claims.generation) throw refused('The access token is no longer valid');
+    return { role: 'client', clientId: id, userId: standing.userId, namespaceId: standing.namespaceId };
   }
 }
 
-function refused(message: string): TunnoxError {
-  return new TunnoxError('unauthenticated', message);
+function claimedRole(token: string): unknown {
+  try {
+    return decodeJwt(token)['role'];
+  } catch (cause) {
+    throw refused('The access token cannot be read', cause);
+  }
+}
+
+function refused(message: string, cause?: unknown): TunnoxError {
+  return new TunnoxError('unauthenticated', message, { cause });
 }

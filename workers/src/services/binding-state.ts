@@ -5,17 +5,30 @@ import type { UpstreamRow } from './binding-ports.ts';
 /** What of a mapping or a domain depends on who is attached. */
 export interface BindingState {
   status: Mapping['status'];
+  problems: Mapping['problems'];
   upstreams: Mapping['upstreams'];
 }
 
-/** @param presences Of the upstreams and the source that are attached. */
+/**
+ * @param presences Of the upstreams and the source that are attached.
+ * @param waits Others of the user's bindings have the places of those that may be active.
+ */
 export function bindingState(
-  binding: { enabled: boolean; upstreams: UpstreamRow[]; problems: { client_id: number }[] },
+  binding: { enabled: boolean; upstreams: UpstreamRow[]; problems: Mapping['problems'] },
   presences: ReadonlyMap<number, Presence>,
+  waits: boolean,
 ): BindingState {
   const upstreams = binding.upstreams.map((row) => ({ ...row, online: presences.has(row.client_id) }));
-  return { upstreams, status: statusOf(binding, upstreams, presences) };
+  const status = statusOf(binding, upstreams, presences);
+  const attached = upstreams.find(({ online }) => online);
+  if (!waits || attached === undefined || (status !== 'active' && status !== 'error')) {
+    return { upstreams, status, problems: binding.problems };
+  }
+  const problem = { client_id: attached.client_id, code: 'active_limit', message: WAITS };
+  return { upstreams, status: status === 'active' ? 'inactive' : status, problems: [...binding.problems, problem] };
 }
+
+const WAITS = 'It waits: others of the owner have the places of those that may be active at once (max_active_mappings)';
 
 /** Clients whose presence `bindingState()` needs. */
 export function concernedClients(record: { upstreams: UpstreamRow[]; source_client_id?: number | null }): number[] {

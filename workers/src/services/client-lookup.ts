@@ -1,4 +1,5 @@
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
+import { clientDisabled } from './client-disabled.ts';
 import type { ClientRecord, ClientRepository } from './client-ports.ts';
 import { type Caller, invalid, notFound, requireWrite, type Tenant, tenantOf } from './principal.ts';
 
@@ -26,7 +27,7 @@ export async function findServingClient(
     case 'active':
       return client;
     case 'disabled':
-      throw new TunnoxError('client_disabled', `Client ${id} is disabled`);
+      throw clientDisabled(id, client.suspended ? { reason: client.suspended_reason } : null);
     case 'claimed':
       throw new TunnoxError('client_claimed', `Client ${id} was claimed`);
   }

@@ -37,11 +37,18 @@ export interface ClientChange {
   name?: string | undefined;
   description?: string | undefined;
   enabled?: boolean | undefined;
+  /** By an operator; null: no longer. */
+  suspended?: { reason: string | null } | null | undefined;
 }
 
 export interface ClientFilter {
   userId?: number | undefined;
+  namespaceId?: number | undefined;
   type?: 'managed' | 'anonymous' | undefined;
+  /** `disabled` for whatever reason; `suspended`: by an operator. */
+  status?: 'active' | 'disabled' | 'suspended' | 'claimed' | undefined;
+  /** Part of the name. */
+  q?: string | undefined;
 }
 
 /** A quota that a create would pass. */
@@ -63,12 +70,7 @@ export interface ClientRepository {
   update(client: ClientRecord, change: ClientChange, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
   /** Deletes it with what only it serves or visits; private mappings and names end with their last client. */
   remove(client: ClientRecord, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
-  rotateCode(
-    client: ClientRecord,
-    authCodeHash: string,
-    audit: AuditEntry,
-    ifVersion: IfVersion,
-  ): Promise<number[]>;
+  rotateCode(client: ClientRecord, authCodeHash: string, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
   /** Asks its relay to close it; it may come back. */
   disconnect(client: ClientRecord, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
 }

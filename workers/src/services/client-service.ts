@@ -4,6 +4,7 @@ import type { Presence } from '@tunnox/domain/presence';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
 import type { ChangeTeller } from './change-teller.ts';
+import { clientDisabled } from './client-disabled.ts';
 import type { ClientFilter, ClientRecord, ClientRepository, OverQuota } from './client-ports.ts';
 import type { IfVersion } from './if-version.ts';
 import { toPage, toPageRequest } from './page.ts';
@@ -11,8 +12,10 @@ import type { PresenceReader } from './ports.ts';
 import {
   type Caller,
   chooseOwner,
+  invalid,
   notFound,
   refuseClients,
+  requireOperator,
   requireVisibleUser,
   requireWrite,
   tenantOf,
@@ -95,9 +98,14 @@ export class ClientService {
   async update(caller: Caller, clientId: number, body: UpdateClient, ifVersion: IfVersion): Promise<Client> {
     const record = await this.#loadForChange(caller, clientId);
     const { client_name: name, client_desc: description, enabled } = body;
+    const suspended = suspensionIn(caller, body);
+    // Lifted by operators only; they may switch it on beforehand.
+    if (enabled === true && record.suspended && caller.principal.role !== 'operator') {
+      throw clientDisabled(clientId, { reason: record.suspended_reason });
+    }
     const outboxIds = await this.#deps.clients.update(
       record,
-      { name, description, enabled },
+      { name, description, enabled, suspended },
       auditOf(caller, 'client.update', { before: summary(record), after: body }),
       ifVersion,
     );
@@ -106,7 +114,7 @@ export class ClientService {
   }
 
   async remove(caller: Caller, clientId: number, ifVersion: IfVersion): Promise<void> {
-    const record = await this.#loadForChange(caller, clientId);
+    const record = await this.#loadForChange(caller, clientId, true);
     const audit = auditOf(caller, 'client.delete', { before: summary(record) });
     await this.#deps.teller.onItsWay(await this.#deps.clients.remove(record, audit, ifVersion));
   }
@@ -127,10 +135,14 @@ export class ClientService {
     await this.#deps.teller.onItsWay(await this.#deps.clients.disconnect(record, audit, ifVersion));
   }
 
-  async #loadForChange(caller: Caller, clientId: number): Promise<ClientRecord> {
+  /** @param claimedToo Of a claimed client nothing is left to change, but it may be removed. */
+  async #loadForChange(caller: Caller, clientId: number, claimedToo = false): Promise<ClientRecord> {
     refuseClients(caller);
     const record = await this.load(caller, clientId);
     requireWrite(caller, record);
+    if (record.state === 'claimed' && !claimedToo) {
+      throw new TunnoxError('client_claimed', `Client ${clientId} was claimed: change what it has become`);
+    }
     return record;
   }
 
@@ -163,6 +175,15 @@ function toClient({ state, ...record }: ClientRecord, presences: Map<number, Pre
   };
 }
 
-function summary({ client_name, client_desc, state }: ClientRecord): object {
-  return { client_name, client_desc, state };
+function summary({ client_name, client_desc, state, suspended }: ClientRecord): object {
+  return { client_name, client_desc, state, suspended };
+}
+
+/** @returns undefined: it stays as it is. @throws {TunnoxError} `forbidden`, `invalid` */
+function suspensionIn(caller: Caller, body: UpdateClient): { reason: string | null } | null | undefined {
+  const { suspended, suspended_reason: reason } = body;
+  if (suspended === undefined && reason === undefined) return undefined;
+  requireOperator(caller);
+  if (suspended === undefined) throw invalid('/suspended_reason', 'goes with suspended');
+  return suspended ? { reason: reason ?? null } : null;
 }

@@ -1,4 +1,6 @@
 import type { CloseCode } from '@tunnox/domain/relay-api';
+import { suspensionText } from './client-disabled.ts';
+import type { ClientStanding } from './ports.ts';
 
 /** What an agent is told when its session may not (or no longer) be. */
 export const CLOSE_MESSAGES: Record<CloseCode, string> = {
@@ -9,3 +11,11 @@ export const CLOSE_MESSAGES: Record<CloseCode, string> = {
   stale_ticket: 'The credential was changed; a new ticket is needed.',
   disconnected: 'The owner of the client has disconnected it.',
 };
+
+/** The same, with the reason of an operator who has suspended the client. */
+export function closeMessage(code: CloseCode, standing: Pick<ClientStanding, 'suspended'> | undefined): string {
+  const suspended = standing?.suspended ?? null;
+  return code === 'disabled' && suspended !== null
+    ? `The client is ${suspensionText(suspended)}`
+    : CLOSE_MESSAGES[code];
+}

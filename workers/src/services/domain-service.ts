@@ -19,15 +19,17 @@ import { type DomainNames, refusal } from './domain-names.ts';
 import type { IfVersion } from './if-version.ts';
 import { toPage, toPageRequest } from './page.ts';
 import type { PresenceReader } from './ports.ts';
-import { type Caller, loginRequired, notFound, tenantOf } from './principal.ts';
+import { type Caller, loginRequired, notFound, requireWrite, tenantOf } from './principal.ts';
 import type { PublicUrls } from './public-urls.ts';
 import { findNewUpstreams, findUpstreams, requireOwnUpstreams } from './upstream-input.ts';
+import type { WaitingReader } from './waiting-reader.ts';
 
 export interface DomainServiceDeps {
   domains: DomainRepository;
   names: DomainNames;
   clients: ClientLookup;
   presences: PresenceReader;
+  waiting: WaitingReader;
   teller: ChangeTeller;
   urls: PublicUrls;
   /** The proof of a tenant for a name. */
@@ -106,19 +108,22 @@ export class DomainService {
 
   async find(caller: Caller, domainId: number): Promise<Domain> {
     const record = await this.#load(caller, domainId);
-    return this.#show(record, await this.#deps.presences.read(concernedClients(record)));
+    const presences = await this.#deps.presences.read(concernedClients(record));
+    return this.#show(record, presences, await this.#deps.waiting.read([record], presences));
   }
 
   async list(caller: Caller, query: PageQuery & DomainFilter): Promise<Page<'domains', Domain>> {
     const page = await this.#deps.domains.list(query, tenantOf(caller.principal), toPageRequest(query));
     const ids = new Set(page.rows.flatMap(concernedClients));
     const presences = await this.#deps.presences.read([...ids]);
-    const items = page.rows.map((record) => this.#show(record, presences));
+    const waiting = await this.#deps.waiting.read(page.rows, presences);
+    const items = page.rows.map((record) => this.#show(record, presences, waiting));
     return toPage('domains', query, page, items, (record) => record.domain_id);
   }
 
   async update(caller: Caller, domainId: number, body: UpdateDomain, ifVersion: IfVersion): Promise<DeliveredDomain> {
     const record = await this.#load(caller, domainId);
+    requireWrite(caller, record);
     const wish = { clientId: body.client_id, upstreams: body.upstreams };
     const change = {
       // A name goes from one client to another of the same owner only, and an agent does not give it to another.
@@ -143,6 +148,7 @@ export class DomainService {
 
   async remove(caller: Caller, domainId: number, ifVersion: IfVersion): Promise<void> {
     const record = await this.#load(caller, domainId);
+    requireWrite(caller, record);
     const { full_domain, client_id } = record;
     const audit = auditOf(caller, 'domain.delete', { before: { full_domain, client_id } });
     await this.#deps.teller.onItsWay(await this.#deps.domains.remove(record, audit, ifVersion));
@@ -171,9 +177,9 @@ export class DomainService {
     return seen === null ? { outcome: 'taken', domainId: null } : outcome;
   }
 
-  #show(record: DomainRecord, presences: Map<number, Presence>): Domain {
+  #show(record: DomainRecord, presences: ReadonlyMap<number, Presence>, waiting: ReadonlySet<string>): Domain {
     const { urls, names } = this.#deps;
-    return toDomain(record, presences, { urls, baseDomain: names.baseDomains[0] });
+    return toDomain(record, { presences, waiting }, { urls, baseDomain: names.baseDomains[0] });
   }
 
   async #load(caller: Caller, domainId: number): Promise<DomainRecord> {

@@ -11,18 +11,21 @@ import { domainUrl, domainUrls, type PublicUrls } from './public-urls.ts';
 /** A domain as the API shows it. @param baseDomain Under which proofs by CNAME lie. */
 export function toDomain(
   record: DomainRecord,
-  presences: Map<number, Presence>,
+  { presences, waiting }: { presences: ReadonlyMap<number, Presence>; waiting: ReadonlySet<string> },
   { urls, baseDomain }: { urls: PublicUrls; baseDomain: string },
 ): Domain {
   const { proof_token, ...rest } = record;
   const { full_domain, tls_mode, verification_state } = record;
   const proofs = proof_token === null ? [] : proofsOf(full_domain, proof_token, baseDomain);
-  const { status, upstreams } = bindingState(record, presences);
+  const waits = waiting.has(`domain:${record.domain_id}`);
+  const { status, upstreams, problems } = bindingState(record, presences, waits);
   return {
     ...rest,
     custom: record.base_domain === null,
     proofs,
+    proof: proofs[0] ?? null,
     upstreams,
+    problems,
     status: verification_state === 'verified' ? status : verification_state,
     url: domainUrl(urls, full_domain, tls_mode),
     urls: domainUrls(urls, full_domain, tls_mode),

@@ -1,7 +1,14 @@
 import type { SigningKey } from '@tunnox/domain/api/signing-keys';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { NodeAddress } from '@tunnox/domain/presence';
-import type { CloseCode, EcPublicJwk, Jwks, RegisterRequest, UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
+import type {
+  CloseCode,
+  EcPublicJwk,
+  Jwks,
+  RegisterRequest,
+  UsageAnswer,
+  UsageRequest,
+} from '@tunnox/domain/relay-api';
 import type { PresenceRecord, RouteRecord } from '@tunnox/route-store/route-store';
 import type { AuditEntry } from './audit.ts';
 
@@ -252,7 +259,8 @@ export interface DetachedSession extends SessionKey, SessionTime {}
 export interface AttachmentRepository {
   recordAttached(sessions: readonly AttachedSession[]): Promise<void>;
   recordDetached(sessions: readonly DetachedSession[]): Promise<void>;
-  recordApplied(clientId: number, version: number): Promise<void>;
+  /** What an agent has put into effect, and what of it could not be done. An older version changes nothing. */
+  recordApplied(clientId: number, version: number, problems: ConfigProblem[]): Promise<void>;
 }
 
 export interface UsageRepository {

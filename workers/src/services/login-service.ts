@@ -75,7 +75,10 @@ export class LoginService {
       entry('auth.refresh_reused', null, origin),
     );
     if (live === null) {
-      throw new TunnoxError('unauthenticated', 'The refresh token is not valid, was used before, or its log-in has ended');
+      throw new TunnoxError(
+        'unauthenticated',
+        'The refresh token is not valid, was used before, or its log-in has ended',
+      );
     }
     return this.#answer(live, next);
   }
@@ -109,7 +112,7 @@ export class LoginService {
     return {
       access_token: token,
       token_type: 'Bearer',
-      expires_in: Math.max(0, Math.round((Date.parse(expiresAt) - this.#deps.now()) / 1000)),
+      expires_in: Math.max(0, Math.ceil((Date.parse(expiresAt) - this.#deps.now()) / 1000)),
       refresh_token: refreshToken,
       refresh_expires_at: live.expiresAt,
       user: live.user,

@@ -23,11 +23,13 @@ import {
 } from './principal.ts';
 import { portUrl } from './public-urls.ts';
 import { findNewUpstreams, findUpstreams } from './upstream-input.ts';
+import type { WaitingReader } from './waiting-reader.ts';
 
 export interface MappingServiceDeps {
   mappings: MappingRepository;
   clients: ClientLookup;
   presences: PresenceReader;
+  waiting: WaitingReader;
   teller: ChangeTeller;
   /** Encrypts the mappings' secrets. */
   secrets: Cipher;
@@ -72,14 +74,16 @@ export class MappingService {
 
   async find(caller: Caller, mappingId: number): Promise<Mapping> {
     const record = await this.#load(caller, mappingId);
-    return toMapping(record, await this.#deps.presences.read(concernedClients(record)));
+    const presences = await this.#deps.presences.read(concernedClients(record));
+    return toMapping(record, presences, await this.#deps.waiting.read([record], presences));
   }
 
   async list(caller: Caller, query: PageQuery & MappingFilter): Promise<Page<'mappings', Mapping>> {
     const page = await this.#deps.mappings.list(query, tenantOf(caller.principal), toPageRequest(query));
     const ids = new Set(page.rows.flatMap(concernedClients));
     const presences = await this.#deps.presences.read([...ids]);
-    const items = page.rows.map((record) => toMapping(record, presences));
+    const waiting = await this.#deps.waiting.read(page.rows, presences);
+    const items = page.rows.map((record) => toMapping(record, presences, waiting));
     return toPage('mappings', query, page, items, (record) => record.mapping_id);
   }
 
@@ -187,11 +191,15 @@ function demand(
   }
 }
 
-function toMapping({ addresses, ...record }: MappingRecord, presences: Map<number, Presence>): Mapping {
+function toMapping(
+  { addresses, ...record }: MappingRecord,
+  presences: ReadonlyMap<number, Presence>,
+  waiting: ReadonlySet<string>,
+): Mapping {
   const { remote_port: port, protocol } = record;
   return {
     ...record,
-    ...bindingState(record, presences),
+    ...bindingState(record, presences, waiting.has(`mapping:${record.mapping_id}`)),
     urls: port === null ? [] : [...new Set(addresses.map((address) => portUrl(protocol, address, port)))],
   };
 }

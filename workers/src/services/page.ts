@@ -54,7 +54,7 @@ export function toNewestPage<Plural extends string, Item>(
   query: PageQuery,
   page: PageRows<Item & { id: number }>,
 ): Page<Plural, Item> {
-  const items = page.rows.map(({ id: _, ...item }) => item as unknown as Item);
+  const items = page.rows.map(({ id: _id, ...item }) => item as unknown as Item);
   return answer(plural, query, page, items, ({ id }) => id, 'b');
 }
 

@@ -89,13 +89,17 @@ async function verifyScrypt(password: string, hash: string): Promise<PasswordVer
   if (stored === null || passwordHashFault(hash) !== null) return 'wrong';
   const { cost, salt, bytes } = stored;
   const expected = encode(bytes);
-  const normal = password.normalize('NFKC');
-  const matches = async (text: string) => sameSecret(encode(await derive(text, salt, cost, bytes.length)), expected);
-  // Hashes from elsewhere may be of the password as it was typed.
-  if (!(await matches(normal)) && (password === normal || !(await matches(password)))) return 'wrong';
-  const asMadeHere =
-    cost.logN === COST.logN && cost.blockSize === COST.blockSize && cost.passes === COST.passes && bytes.length >= HASH_BYTES;
-  return asMadeHere ? 'right' : 'outdated';
+  // As it was typed: hashes from elsewhere may be of that.
+  for (const text of new Set([password.normalize('NFKC'), password])) {
+    if (!sameSecret(encode(await derive(text, salt, cost, bytes.length)), expected)) continue;
+    return isAsMadeHere(cost, bytes) ? 'right' : 'outdated';
+  }
+  return 'wrong';
+}
+
+function isAsMadeHere({ logN, blockSize, passes }: Cost, bytes: Uint8Array): boolean {
+  const sameCost = logN === COST.logN && blockSize === COST.blockSize && passes === COST.passes;
+  return sameCost && bytes.length >= HASH_BYTES;
 }
 
 /** Only so many at once: who comes when all are taken is sent away, rather than kept waiting in memory. */

@@ -1,4 +1,4 @@
-import type { AgentConfig } from '@tunnox/domain/agent-config';
+import type { AgentConfigAnswer } from '@tunnox/domain/agent-config';
 import type { Binding } from '@tunnox/domain/binding';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { Presence } from '@tunnox/domain/presence';
@@ -42,8 +42,13 @@ export interface PolicyRepository {
   loadStandings(clientIds: number[]): Promise<Map<number, ClientStanding>>;
   /** All that the clients' relays need; absent unless the client's standing is `active`. One statement. */
   loadPolicies(clientIds: number[]): Promise<Map<number, ClientPolicy>>;
-  /** What the agent itself does, with secrets; null unless the client's standing is `active`. */
-  loadAgentConfig(clientId: number): Promise<AgentConfig | null>;
+  /**
+   * What the agent itself does, with secrets; null unless the client's standing is `active`.
+   *
+   * @param since Version of which the agent has the whole: what has changed since is enough, if all of it is known. null:
+   *   it takes nothing but the whole.
+   */
+  loadAgentConfig(clientId: number, since: number | null): Promise<AgentConfigAnswer | null>;
 }
 
 /** How far a change has come at one client. */

@@ -72,6 +72,11 @@ export function allows(principal: Principal, access: Access, area: Area | null):
   return scopes.includes(access) || scopes.includes(`${area}:${access}`);
 }
 
+/** Whether who has the scopes may give this one to another: `write` has `clients:write` in it. */
+export function covers(own: readonly Scope[], scope: Scope): boolean {
+  return own.includes(scope) || own.some((one) => scope.endsWith(`:${one}`));
+}
+
 /** Names the principal in stored rows, such as `user:100000001`. */
 export function principalKey(principal: Principal): string {
   switch (principal.role) {
@@ -145,6 +150,15 @@ export function chooseUser(caller: Caller, userId: number | undefined): number {
   if (own === null || own === undefined) throw loginRequired('Log in first: an anonymous client has no account');
   if (userId !== undefined && userId !== own) throw notFound('user', userId);
   return own;
+}
+
+/** Whether a user sees a row: in a team's its members, also its owner, in every other one only whose it is. */
+export function userSees(
+  { userId, memberships }: Extract<Principal, { role: 'user' }>,
+  row: { userId: number | null; namespaceId: number | null },
+): boolean {
+  if (row.namespaceId === null) return row.userId === userId;
+  return memberships.some(({ namespaceId }) => namespaceId === row.namespaceId);
 }
 
 /** @throws {TunnoxError} `not_found` when the caller asks for what another user has. */

@@ -1,4 +1,4 @@
-import type { ApiKey, Limits, Plan, SetQuota, User } from '@tunnox/domain/api/users';
+import type { ApiKey, Limits, SetQuota, User } from '@tunnox/domain/api/users';
 import type { AuditEntry } from './audit.ts';
 import type { IfVersion } from './if-version.ts';
 import type { PageRequest, PageRows } from './page.ts';
@@ -29,6 +29,8 @@ export interface QuotaFacts {
   clients: number;
   mappings: number;
   monthTraffic: number;
+  /** Bytes a second lately, as relays have reported. */
+  bandwidth: number;
   /** How many mappings and domains are enabled, by the clients that serve them. */
   enabled: { clientIds: number[]; count: number }[];
 }
@@ -36,14 +38,15 @@ export interface QuotaFacts {
 export interface UserRepository {
   create(user: NewUser, audit: AuditEntry): Promise<UserOutcome>;
   find(userId: number): Promise<User | null>;
+  /** As stored; null: it has none. */
+  passwordHash(userId: number): Promise<string | null>;
   list(filter: { status?: User['status'] | undefined }, page: PageRequest): Promise<PageRows<User>>;
-  /** Disabling voids every ticket of the user's clients. */
+  /** Disabling voids every ticket of the user's clients; it and a new password end all log-ins. */
   update(userId: number, change: UserChange, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
-  /** Keeps the row as `deleted`; keys, clients, mappings and domains go. */
+  /** Keeps the row as `deleted`; keys, log-ins, teams, clients, mappings and domains go. */
   remove(userId: number, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
   quota(userId: number): Promise<QuotaFacts | null>;
   setQuota(userId: number, quota: SetQuota, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
-  plans(): Promise<Plan[]>;
 }
 
 export interface NewApiKey {
@@ -57,7 +60,7 @@ export interface NewApiKey {
 export interface ApiKeyRepository {
   /** @returns null: there is no such user. */
   create(userId: number, key: NewApiKey, audit: AuditEntry): Promise<ApiKey | null>;
-  list(userId: number): Promise<ApiKey[]>;
+  list(userId: number, page: PageRequest): Promise<PageRows<ApiKey>>;
   /** @returns false: the user has no such key, or it is revoked. */
   revoke(userId: number, keyId: number, audit: AuditEntry): Promise<boolean>;
   /** A living key of an active user; notes its use. */

@@ -1,11 +1,12 @@
 import type { Page, PageQuery } from '@tunnox/domain/api/common';
-import type { CreateUser, Limits, Me, Plan, QuotaUse, SetQuota, UpdateUser, User } from '@tunnox/domain/api/users';
+import type { CreateUser, Limits, Me, QuotaUse, SetQuota, UpdateUser, User } from '@tunnox/domain/api/users';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
 import type { ChangeTeller } from './change-teller.ts';
 import type { IfVersion } from './if-version.ts';
+import type { LedgerOwners } from './ledger-ports.ts';
 import { toPage, toPageRequest } from './page.ts';
-import { hashPassword, passwordHashFault } from './password.ts';
+import { hashPassword, passwordHashFault, verifyPassword } from './password.ts';
 import type { PresenceReader } from './ports.ts';
 import {
   type Caller,
@@ -16,11 +17,14 @@ import {
   requireOperator,
   scopesOf,
 } from './principal.ts';
+import { ACCOUNT_LOGIN_RATE, type RateLimiter } from './rate-limiter.ts';
 import type { UserOutcome, UserRepository } from './user-ports.ts';
 
 export interface UserServiceDeps {
   users: UserRepository;
+  rateLimiter: RateLimiter;
   presences: PresenceReader;
+  ledgers: Pick<LedgerOwners, 'waiting'>;
   teller: ChangeTeller;
 }
 
@@ -57,11 +61,12 @@ export class UserService {
     return toPage('users', query, page, page.rows, (user) => user.user_id);
   }
 
-  /** Users may change their names; plan, status and (without proof of the old one) password are for operators. */
+  /** Users may change their names, and their password if they know it; plan and status are for operators. */
   async update(caller: Caller, userId: number, body: UpdateUser, ifVersion: IfVersion): Promise<User> {
     requireSelf(caller, userId);
     const { username, email, password, plan, status } = body;
-    if (plan !== undefined || status !== undefined || password !== undefined) requireOperator(caller);
+    if (plan !== undefined || status !== undefined) requireOperator(caller);
+    if (password !== undefined) await this.#requirePassword(caller, userId, body.current_password);
     const before = await this.#find(userId);
     const passwordHash = password === undefined ? undefined : await hashPassword(password);
     const audit = auditOf(caller, 'user.update', {
@@ -69,7 +74,12 @@ export class UserService {
       after: { username, email, plan, status, ...(password === undefined ? {} : { password: 'changed' }) },
     });
     const change = { username, email, passwordHash, plan, status };
-    const done = demand(await this.#deps.users.update(userId, change, audit, ifVersion), { username, email, plan, userId });
+    const done = demand(await this.#deps.users.update(userId, change, audit, ifVersion), {
+      username,
+      email,
+      plan,
+      userId,
+    });
     await this.#deps.teller.onItsWay(done.outboxIds);
     return await this.#find(userId);
   }
@@ -91,20 +101,23 @@ export class UserService {
     const presences = await this.#deps.presences.read(ids);
     const known = new Set(ids);
     const active = facts.enabled.filter(({ clientIds }) => clientIds.some((id) => presences.has(id) || !known.has(id)));
-    const activeCount = active.reduce((sum, { count }) => sum + count, 0);
+    const attached = active.reduce((sum, { count }) => sum + count, 0);
+    const { limits, bandwidth } = facts;
+    const waiting = limits.max_active_mappings === null ? [] : await this.#deps.ledgers.waiting(userId);
+    const activeCount = Math.max(0, attached - waiting.length);
     return {
       user_id: userId,
-      ...facts.limits,
+      ...limits,
       current_clients: facts.clients,
       current_mappings: facts.mappings,
       current_active_mappings: activeCount,
       current_month_traffic: facts.monthTraffic,
-      current_bandwidth: 0,
-      clients_usage_percent: share(facts.clients, facts.limits.max_clients),
-      mappings_usage_percent: share(facts.mappings, facts.limits.max_mappings),
-      active_mappings_usage_percent: share(activeCount, facts.limits.max_active_mappings),
-      bandwidth_usage_percent: share(0, facts.limits.total_bandwidth_limit),
-      traffic_usage_percent: share(facts.monthTraffic, facts.limits.monthly_traffic_limit),
+      current_bandwidth: Math.round(bandwidth),
+      clients_usage_percent: share(facts.clients, limits.max_clients),
+      mappings_usage_percent: share(facts.mappings, limits.max_mappings),
+      active_mappings_usage_percent: share(activeCount, limits.max_active_mappings),
+      bandwidth_usage_percent: share(bandwidth, limits.total_bandwidth_limit),
+      traffic_usage_percent: share(facts.monthTraffic, limits.monthly_traffic_limit),
       traffic_resets_at: nextMonth(new Date()).toISOString(),
     };
   }
@@ -124,10 +137,6 @@ export class UserService {
     return { user_id: userId, quota, updated_at: new Date().toISOString() };
   }
 
-  async plans(): Promise<{ plans: Plan[] }> {
-    return { plans: await this.#deps.users.plans() };
-  }
-
   async me(caller: Caller): Promise<Me> {
     const { principal } = caller;
     const userId = principal.role === 'operator' ? null : principal.userId;
@@ -138,6 +147,21 @@ export class UserService {
       client_id: principal.role === 'client' ? principal.clientId : null,
       namespaces: namespacesOf(principal),
     };
+  }
+
+  /** A credential that was left lying must not be enough to take an account over. */
+  async #requirePassword(caller: Caller, userId: number, current: string | undefined): Promise<void> {
+    if (caller.principal.role === 'operator') return;
+    if (current === undefined) throw invalid('/current_password', 'must be given together with a new password');
+    const verdict = await this.#deps.rateLimiter.take(`password:${userId}`, ACCOUNT_LOGIN_RATE);
+    if (verdict?.allowed === false) {
+      const retryAfterS = Math.max(1, Math.ceil(verdict.retryAfterMs / 1000));
+      throw new TunnoxError('rate_limited', 'Too many tries with the password of this account', { retryAfterS });
+    }
+    const hash = await this.#deps.users.passwordHash(userId);
+    if (hash === null)
+      throw invalid('/current_password', 'is not possible: there is none yet; an operator can set one');
+    if ((await verifyPassword(current, hash)) === 'wrong') throw invalid('/current_password', 'is wrong');
   }
 
   async #find(userId: number): Promise<User> {

@@ -5,7 +5,6 @@ import type { AccessTokenClaims, AccessTokenVerifier } from '../services/ports.t
 import type { SigningKeys } from './signing-keys.ts';
 import { API_AUDIENCE, type SignedToken, signToken, verifyToken } from './tokens.ts';
 
-
 /** Whom tokens are made for. */
 export interface TokenSubject {
   clientId: number;

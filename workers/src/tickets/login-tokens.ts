@@ -21,7 +21,12 @@ export function createLoginTokens(keys: SigningKeys, now: () => number): LoginTo
     },
     issue({ userId, family }) {
       const jti = toBase64Url(randomBytes(NONCE_BYTES));
-      return signToken(keys, 'session', { aud: API_AUDIENCE, sub: String(userId), role: 'user', sid: family, jti }, now());
+      return signToken(
+        keys,
+        'session',
+        { aud: API_AUDIENCE, sub: String(userId), role: 'user', sid: family, jti },
+        now(),
+      );
     },
     async verify(token) {
       const payload = await verifyToken(keys, 'session', token, { audience: API_AUDIENCE, nowMs: now() });

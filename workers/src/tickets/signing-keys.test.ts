@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { SigningKey } from '@tunnox/domain/api/signing-keys';
-import { createLocalJWKSet,
+import {
+  createLocalJWKSet,
   type CryptoKey,
   decodeJwt,
   decodeProtectedHeader,
@@ -72,7 +73,14 @@ function toShown({ kid, purpose, algorithm, active, createdAtMs }: FakeKeyTable[
   return { kid, purpose, algorithm, state, created_at: new Date(createdAtMs).toISOString(), expires_at: null };
 }
 
-const AUDIT = { actorType: 'operator', actorId: null, requestId: null, action: 'x', before: null, after: null } as const;
+const AUDIT = {
+  actorType: 'operator',
+  actorId: null,
+  requestId: null,
+  action: 'x',
+  before: null,
+  after: null,
+} as const;
 
 function setUp(table = new FakeKeyTable(), sessionAlgorithm: 'ES256' | 'RS256' | 'HS256' = 'ES256') {
   const { clock } = table;
@@ -157,8 +165,7 @@ describe('SigningKeys', () => {
   test('a retired key verifies until its last token has ended, and not for ever', async () => {
     for (const purpose of ['ticket', 'relay'] as const) {
       const { keys, clients, relays, clock, rotate } = setUp();
-      const sign = async () =>
-        purpose === 'ticket' ? clients.ticket(SUBJECT, 'default') : relays.issue(RELAY);
+      const sign = async () => (purpose === 'ticket' ? clients.ticket(SUBJECT, 'default') : relays.issue(RELAY));
       const first = kidOf((await sign()).token) ?? '';
       clock.now += 3_600_000;
       await rotate(purpose);
@@ -267,7 +274,7 @@ describe('createLoginTokens()', () => {
     const signOwn = (payload: object, header: object = {}) =>
       new SignJWT({ ...claims, ...payload })
         .setProtectedHeader({ alg: 'ES256', kid, typ: 'JWT', ...header })
-        .sign(own.material as CryptoKey);
+        .sign(own.material);
     const bad: Record<string, string> = {
       'HS256 with the public key as JWK': await sign({}, utf8(JSON.stringify(publicJwk))),
       'HS256 with the public key as PEM': await sign({}, utf8(pem)),
@@ -340,7 +347,11 @@ describe('createClientTokens()', () => {
   test('refuses tokens of other purposes, changed ones, and what is no token', async () => {
     const { clients, relays } = setUp();
     const { token: ticket } = await clients.ticket(SUBJECT, 'default');
-    const { token: relay } = await relays.issue({ nodeId: 'node-001', incarnation: '01J00000000000000000000000', fingerprint: null });
+    const { token: relay } = await relays.issue({
+      nodeId: 'node-001',
+      incarnation: '01J00000000000000000000000',
+      fingerprint: null,
+    });
     const { token } = await clients.accessToken(SUBJECT);
     const [head, , signature] = token.split('.');
     const claims = btoa(

@@ -134,7 +134,10 @@ export class SigningKeys {
     const key = await this.make(purpose);
     if (active === undefined) return await repository.add(purpose, key);
     const { algorithm } = key;
-    const [before, after] = [{ purpose, algorithm: active.algorithm }, { purpose, algorithm }];
+    const [before, after] = [
+      { purpose, algorithm: active.algorithm },
+      { purpose, algorithm },
+    ];
     await repository.replace(purpose, key, {
       retiredForS: retiredForS(purpose),
       keysMax: SWITCHES_MAX,

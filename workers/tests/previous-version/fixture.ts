@@ -51,7 +51,12 @@ export interface Facts {
 }
 
 export const DATA = new URL('data/', import.meta.url);
-export const BUNDLE_FILE = new URL('worker.js.br', DATA);
+/** Each is one module. */
+export const PROGRAM_FILES = {
+  worker: new URL('worker.js.br', DATA),
+  relay: new URL('relay.js.br', DATA),
+  agent: new URL('agent.js.br', DATA),
+};
 export const DUMP_FILE = new URL('database.sql', DATA);
 export const FIXTURE_FILE = new URL('fixture.json', DATA);
 
@@ -60,8 +65,11 @@ export async function readFixture(): Promise<Fixture> {
 }
 
 export async function readPreviousWorker(fixture: Fixture): Promise<WorkerBundle> {
-  const code = await promisify(brotliDecompress)(await readFile(BUNDLE_FILE));
-  return { ...fixture.worker, code: code.toString() };
+  return { ...fixture.worker, code: await readProgram('worker') };
+}
+
+export async function readProgram(name: keyof typeof PROGRAM_FILES): Promise<string> {
+  return (await promisify(brotliDecompress)(await readFile(PROGRAM_FILES[name]))).toString();
 }
 
 /**

@@ -7,10 +7,11 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, constants } from 'node:zlib';
+import { bundleNodeProgram } from '@tunnox/devstack/node-bundle';
 import { bundleWorker } from '@tunnox/devstack/worker-bundle';
 import { Client } from 'pg';
 import { startDatabase } from '../test-database.ts';
-import { BUNDLE_FILE, DATA, DUMP_FILE, type Facts, type Fixture, FIXTURE_FILE } from './fixture.ts';
+import { DATA, DUMP_FILE, type Facts, type Fixture, FIXTURE_FILE, PROGRAM_FILES } from './fixture.ts';
 import { dumpSql, listTables, readRows } from './table-dump.ts';
 import { useWorker } from './use-worker.ts';
 import { WorkerOnDatabase } from './worker-on-database.ts';
@@ -48,8 +49,10 @@ try {
     await mkdir(DATA, { recursive: true });
     await writeFile(DUMP_FILE, await dumpSql(database));
     await writeFile(FIXTURE_FILE, `${JSON.stringify(await describe(facts), null, 2)}\n`);
-    const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
-    await writeFile(BUNDLE_FILE, await promisify(brotliCompress)(bundle.code, { params }));
+    await writeFile(PROGRAM_FILES.worker, await compress(bundle.code));
+    await writeFile(PROGRAM_FILES.relay, await compress(await bundleNodeProgram(new URL('relay/src/main.ts', root))));
+    const agent = await bundleNodeProgram(new URL('packages/cli/src/main.ts', root));
+    await writeFile(PROGRAM_FILES.agent, await compress(agent));
   } finally {
     await database.end();
   }
@@ -80,6 +83,11 @@ async function describe(facts: Facts): Promise<Fixture> {
   const commit = execFileSync('git', ['-C', checkout, 'rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
   const { code: _, ...worker } = bundle;
   return { version, commit, madeAt: new Date().toISOString(), migrations, worker, ...keys, facts };
+}
+
+function compress(code: string): Promise<Buffer> {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+  return promisify(brotliCompress)(code, { params });
 }
 
 function sha256(text: string): string {

@@ -1,12 +1,12 @@
 import { ApiError } from '@tunnox/api-client/api-error';
-import type { AgentConfig } from '@tunnox/domain/agent-config';
+import type { AgentBinding, AgentConfig, AgentConfigAnswer } from '@tunnox/domain/agent-config';
 import type { ConfigProblem } from '@tunnox/protocol/control-message';
 import { backoffDelayMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 
 export interface ConfigSyncDeps {
-  /** Fetches what is newer than `since`; null: nothing is. */
-  fetch: (since: number, signal: AbortSignal) => Promise<AgentConfig | null>;
+  /** Fetches what is newer than `since` (-1: the whole); null: nothing is. */
+  fetch: (since: number, signal: AbortSignal) => Promise<AgentConfigAnswer | null>;
   /** Puts a configuration into effect and says what of it could not be done. */
   apply: (config: AgentConfig) => Promise<ConfigProblem[]>;
   clock: Clock;
@@ -28,6 +28,10 @@ export class ConfigSync {
   readonly #onApplied: (applied: AppliedConfig) => void;
   readonly #stopped = new AbortController();
   #applied: AppliedConfig = { version: -1, problems: [] };
+  /** What is in effect, by id: changes are applied to it. */
+  #bindings = new Map<string, AgentBinding>();
+  /** Changes came to a version that is not here: the whole is needed. */
+  #lost = false;
   #running: Promise<void> | null = null;
   /** Somebody asked while a fetch was running: its answer may be too old. */
   #again = false;
@@ -44,11 +48,25 @@ export class ConfigSync {
     return this.#applied;
   }
 
-  /** A whole configuration has come (with a session). `replace`: it is another client's, versions do not compare. */
-  take(config: AgentConfig, replace = false): Promise<void> {
+  /** Version to which changes may be asked for; -1: the whole is needed. */
+  get since(): number {
+    return this.#lost ? -1 : this.#applied.version;
+  }
+
+  /**
+   * A configuration has come, whole or as what has changed. `replace`: it is another client's, versions do not compare.
+   */
+  take(answer: AgentConfigAnswer, replace = false): Promise<void> {
     // One after the other: a listener that closes and one that opens may be the same port.
     this.#applying = this.#applying.then(async () => {
-      if (this.#stopped.signal.aborted || (!replace && config.version <= this.#applied.version)) return;
+      if (this.#stopped.signal.aborted || (!replace && answer.version <= this.since)) return;
+      const config = this.#whole(answer, replace);
+      this.#lost = config === null;
+      if (config === null) {
+        void this.refresh();
+        return;
+      }
+      this.#bindings = new Map(config.bindings.map((binding) => [binding.binding_id, binding]));
       const problems = await this.#deps.apply(config);
       this.#applied = { version: config.version, problems };
       this.#onApplied(this.#applied);
@@ -93,13 +111,23 @@ export class ConfigSync {
     this.#retry = null;
   }
 
+  /** All that is to be in effect; null: the changes are not those of what is here. */
+  #whole(answer: AgentConfigAnswer, replace: boolean): AgentConfig | null {
+    if (!('since' in answer)) return answer;
+    if (replace || this.#lost || answer.since > this.#applied.version) return null;
+    const bindings = new Map(this.#bindings);
+    for (const id of answer.removed) bindings.delete(id);
+    for (const binding of answer.bindings) bindings.set(binding.binding_id, binding);
+    return { version: answer.version, bindings: [...bindings.values()] };
+  }
+
   async #fetch(): Promise<void> {
     const { fetch, clock, random } = this.#deps;
     const { signal } = this.#stopped;
     do {
       this.#again = false;
       try {
-        const config = await fetch(this.#applied.version, signal);
+        const config = await fetch(this.since, signal);
         this.#failures = 0;
         if (config !== null) await this.take(config);
       } catch (error) {

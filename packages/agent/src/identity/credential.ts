@@ -12,10 +12,16 @@ export interface CredentialKeeper {
   /** What to show at the next session call. */
   current(): AgentCredential;
   /**
-   * The control plane made a client, or handed out the identity of a claimed one. The code is never shown again:
-   * resolves when it is kept.
+   * The control plane made a client, or handed out the identity of a claimed one (`claimedFrom`; null: not). The code is
+   * not shown again once it was used: resolves when it is kept.
    */
-  save(identity: { clientId: number; authCode: string }): Promise<void>;
+  save(identity: { clientId: number; authCode: string; claimedFrom: number | null }): Promise<void>;
+  /**
+   * What `current()` gave was claimed, and its new code is given to nobody any more: the agent ends.
+   *
+   * @param newClientId What the client is now; null: gone, or not known.
+   */
+  superseded?(newClientId: number | null): Promise<void>;
   /**
    * The control plane does not accept what `current()` gave.
    *

@@ -6,6 +6,8 @@ export function endingOf(error: unknown): Ending | null {
   if (!(error instanceof ApiError)) throw error;
   // Without a problem document it is not the control plane that speaks (a proxy, a captive portal): it may pass.
   if (error.retryable || error.code === 'bad_answer') return null;
+  // Whoever switched it off may switch it on again, and nobody may be near this machine then.
+  if (error.code === 'client_disabled') return null;
   const { code: apiCode, detail: message } = error;
   return { code: endCodes[apiCode] ?? 'rejected', message, apiCode };
 }
@@ -13,7 +15,6 @@ export function endingOf(error: unknown): Ending | null {
 const endCodes: Record<string, Ending['code']> = {
   unauthenticated: 'unauthenticated',
   not_found: 'unauthenticated',
-  client_disabled: 'disabled',
   client_claimed: 'claimed',
   protocol_unsupported: 'protocol_unsupported',
 };

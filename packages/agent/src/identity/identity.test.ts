@@ -35,6 +35,7 @@ function setUp(
   const requests: { path: string; request: HttpRequest }[] = [];
   const saved: object[] = [];
   const forgotten: string[] = [];
+  const superseded: (number | null)[] = [];
   const caller = new ApiCaller(
     {
       transport: async (url, request) => {
@@ -52,6 +53,7 @@ function setUp(
       credentials: {
         current: () => credentials[0] ?? {},
         save: async (made) => void saved.push(made),
+        superseded: async (newClientId) => void superseded.push(newClientId),
         forget: async (reason) => {
           forgotten.push(reason);
           credentials.shift();
@@ -61,7 +63,7 @@ function setUp(
     },
     { agentVersion: '1' },
   );
-  return { identity, clock, requests, saved, forgotten };
+  return { identity, clock, requests, saved, forgotten, superseded };
 }
 
 test('Identity.renew() shows the code of a client and not the key, and makes one call for all who ask', async () => {
@@ -85,7 +87,8 @@ test('Identity.renew() makes a new client by the key, and keeps its code before 
   const { identity, requests, saved } = setUp([[200, session(1, { auth_code: 'new' })]], [{ apiKey: 'k' }]);
   await identity.renew();
   assert.equal(requests[0]?.request.headers['authorization'], 'Bearer k');
-  assert.deepEqual(saved, [{ clientId: 600_000_001, authCode: 'new' }]);
+  assert.deepEqual(saved, [{ clientId: 600_000_001, authCode: 'new', claimedFrom: null }]);
+  assert.equal(identity.unconfirmed, false);
 });
 
 test('Identity.renew() takes another credential when one is not accepted, until there is none', async () => {
@@ -102,6 +105,42 @@ test('Identity.renew() takes another credential when one is not accepted, until 
   assert.ok(outcome.kind === 'final');
   assert.equal(outcome.ending.code, 'unauthenticated');
   assert.deepEqual(forgotten, ['unauthenticated', 'not_found', 'unauthenticated']);
+});
+
+test('Identity.renew() saves what a claimed client has become, and shows its new code next', async () => {
+  const credentials: AgentCredential[] = [{ clientId: 200_000_001, authCode: 'old' }];
+  const { identity, requests, saved } = setUp(
+    [
+      [200, session(1, { auth_code: 'new' })],
+      [200, session(1)],
+    ],
+    credentials,
+  );
+  await identity.renew();
+  assert.deepEqual(saved, [{ clientId: 600_000_001, authCode: 'new', claimedFrom: 200_000_001 }]);
+  assert.equal(identity.unconfirmed, true);
+  credentials[0] = { clientId: 600_000_001, authCode: 'new' };
+  await identity.renew();
+  assert.equal(JSON.parse(requests[1]?.request.body ?? '').auth_code, 'new');
+  assert.equal(identity.unconfirmed, false);
+});
+
+test('Identity.renew() ends, and tells the keeper, when the new code of a claimed client is given out no more', async () => {
+  const { identity, superseded } = setUp([
+    [403, { code: 'client_claimed', detail: 'gone', new_client_id: 600_000_009 }],
+  ]);
+  const outcome = await identity.renew();
+  assert.deepEqual(outcome, {
+    kind: 'final',
+    ending: { code: 'claimed', message: 'gone', apiCode: 'client_claimed' },
+  });
+  assert.deepEqual(superseded, [600_000_009]);
+});
+
+test('Identity.renew() comes again in half a minute when the client is switched off', async () => {
+  const { identity } = setUp([[403, { code: 'client_disabled' }]]);
+  const outcome = await identity.renew();
+  assert.deepEqual([outcome.kind, outcome.kind === 'failed' && outcome.retryAfterMs], ['failed', 30_000]);
 });
 
 test('Identity.renew() says when to come again', async () => {
@@ -143,9 +182,9 @@ test('Identity.config() asks with the access token, and for a new session once t
     requests.map(({ path }) => path),
     [
       '/agent/v1/session',
-      '/agent/v1/config?since=1',
+      '/agent/v1/config?since=1&delta=1',
       '/agent/v1/session',
-      '/agent/v1/config?since=2',
+      '/agent/v1/config?since=2&delta=1',
       '/agent/v1/session',
     ],
   );

@@ -1,14 +1,14 @@
 import type { ConfigProblem } from '@tunnox/protocol/control-message';
+import { backoffDelayMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { SourceBinding } from '../config/binding-table.ts';
 import { portProblem } from './port-problem.ts';
 import { SourceListener, type SourceListenerDeps } from './source-listener.ts';
 
-/** A port that somebody else holds is tried again. */
-const RETRY_MS = 3_000;
-
 export interface SourceListenersDeps extends SourceListenerDeps {
   clock: Clock;
+  /** Uniform in [0, 1). */
+  random: () => number;
   /** Problems have changed without a call of `replace()`. */
   onProblems: () => void;
 }
@@ -21,6 +21,8 @@ export class SourceListeners {
   readonly #problems = new Map<string, ConfigProblem>();
   #wanted: SourceBinding[] = [];
   #retry: { cancel(): void } | null = null;
+  /** Tries in a row after which some port was still somebody else's. */
+  #failures = 0;
   #work: Promise<void> = Promise.resolve();
 
   /** @param host Address at which the ports are opened. */
@@ -37,6 +39,8 @@ export class SourceListeners {
   /** Opens and closes ports until they are those of `bindings`. Never throws: see `problems`. */
   replace(bindings: SourceBinding[]): Promise<void> {
     this.#wanted = bindings;
+    // What is wanted may be another port now: it is tried as often as at first.
+    this.#failures = 0;
     return this.#enqueue();
   }
 
@@ -64,13 +68,19 @@ export class SourceListeners {
       if (existing === undefined) await this.#open(key, binding);
       else existing.binding = binding;
     }
-    if (this.#problems.size > 0) this.#retry = this.#deps.clock.timer(RETRY_MS, () => void this.#tryAgain());
+    if (this.#problems.size === 0) {
+      this.#failures = 0;
+      return;
+    }
+    this.#failures += 1;
+    const delayMs = backoffDelayMs(this.#failures, this.#deps.random);
+    this.#retry = this.#deps.clock.timer(delayMs, () => void this.#tryAgain());
   }
 
   async #tryAgain(): Promise<void> {
-    const before = this.#problems.size;
+    const before = JSON.stringify(this.problems);
     await this.#enqueue();
-    if (this.#problems.size !== before) this.#deps.onProblems();
+    if (JSON.stringify(this.problems) !== before) this.#deps.onProblems();
   }
 
   async #open(key: string, binding: SourceBinding): Promise<void> {

@@ -20,14 +20,14 @@ export interface ForwardOptions extends GlobalOptions {
 export async function forward(options: ForwardOptions, io: Io): Promise<number> {
   const target = parseTcpTarget(options.target);
   const settings = await resolveSettings(options, io.env);
-  if (settings.apiKey === undefined) {
+  if (settings.apiKey === undefined && settings.client === undefined) {
     throw new CliError(
       'login_required',
       'Forwarding between your clients needs an account. Log in first: tunnox login',
     );
   }
   await checkLocalPort(options.bind, options.local);
-  const client = await openAgentClient(settings);
+  const client = await openAgentClient(settings, io);
   try {
     return await runTunnel(
       {

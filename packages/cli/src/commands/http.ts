@@ -25,13 +25,14 @@ export async function http(targetText: string, options: HttpOptions, io: Io): Pr
     throw new UsageError("Use --subdomain for a name under the server's domain, or --domain for your own, not both");
   }
   const settings = await resolveSettings(options, io.env);
-  if (settings.apiKey === undefined && (subdomain !== undefined || domain !== undefined)) {
+  const isAnonymous = settings.apiKey === undefined && settings.client === undefined;
+  if (isAnonymous && (subdomain !== undefined || domain !== undefined)) {
     throw new CliError(
       'login_required',
       'Choosing a name needs an account. Log in first: tunnox login\nWithout one you get a random name: leave --subdomain out.',
     );
   }
-  const client = await openAgentClient(settings);
+  const client = await openAgentClient(settings, io);
   try {
     const wish = {
       target,

@@ -18,7 +18,7 @@ export async function run(options: RunOptions, io: Io): Promise<number> {
   const client: AgentClient =
     named && file.authCode !== undefined
       ? {
-          credentials: new FixedClient(
+          credentials: await FixedClient.open(
             settings.credentials,
             settings.server,
             { clientId: file.clientId as number, authCode: file.authCode },
@@ -27,7 +27,7 @@ export async function run(options: RunOptions, io: Io): Promise<number> {
           warnings,
           release: () => {},
         }
-      : await openAgentClient(named ? { ...settings, client: file.clientId as number } : settings);
+      : await openAgentClient(named ? { ...settings, client: file.clientId as number } : settings, io);
   try {
     return await runTunnel(
       {

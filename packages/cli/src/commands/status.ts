@@ -1,5 +1,6 @@
 import { everyItem } from '@tunnox/api-client/every-item';
 import { ManagementApi } from '@tunnox/api-client/management-api';
+import { ANONYMOUS_CLIENT_ID_MAX } from '@tunnox/domain/ids';
 import { EXIT } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { openPrinter } from '../output/open-printer.ts';
@@ -32,7 +33,7 @@ async function anonymous({ server, credentials }: Settings) {
   const lines = [
     `Server   ${server}`,
     'Account  none: names are random and end after 24 hours. Log in with `tunnox login`',
-    ...(ids.length === 0 ? [] : [`Clients  ${ids.join(', ')}`]),
+    ...(ids.length === 0 ? [] : [`Clients  ${ids.map(clientText).join(', ')}`]),
   ];
   return { result: { username: null, clients: ids.map((client_id) => ({ client_id })) }, lines };
 }
@@ -72,4 +73,9 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const item of items) found.push(item);
   return found;
+}
+
+/** One that was claimed is used on without an account here. */
+function clientText(clientId: number): string {
+  return clientId > ANONYMOUS_CLIENT_ID_MAX ? `${clientId} (claimed, of an account)` : String(clientId);
 }

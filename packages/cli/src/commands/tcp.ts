@@ -15,10 +15,10 @@ export interface TcpOptions extends GlobalOptions {
 export async function tcp(targetText: string, options: TcpOptions, io: Io): Promise<number> {
   const target = parseTcpTarget(targetText);
   const settings = await resolveSettings(options, io.env);
-  if (settings.apiKey === undefined) {
+  if (settings.apiKey === undefined && settings.client === undefined) {
     throw new CliError('login_required', 'A public port needs an account. Log in first: tunnox login');
   }
-  const client = await openAgentClient(settings);
+  const client = await openAgentClient(settings, io);
   try {
     return await runTunnel(
       {

@@ -21,10 +21,16 @@ const credentialsSchema = z.object({
   clients: z.array(
     z.object({
       server: z.string(),
-      /** Whose client it is: `anonymous`, or a hash of the API key by which it was made. */
+      /**
+       * Whose client it is: `anonymous` (used without an API key, also after it was claimed), `claimed` (see `was`), or a
+       * hash of the API key by which it was made.
+       */
       owner: z.string(),
       client_id: z.number().int(),
+      /** Empty: the one that was known is not accepted any more. */
       auth_code: z.string(),
+      /** Of `claimed`: the client that a configuration file names, and that has become this one. */
+      was: z.number().int().optional(),
     }),
   ),
 });
@@ -91,6 +97,11 @@ export class CredentialFile {
       lock.release();
     }
   }
+}
+
+/** Under what the random name of a client is remembered. */
+export function unnamedKey(server: string, clientId: number): string {
+  return `${server} ${clientId}`;
 }
 
 function unusable(verb: string, path: string, cause: unknown): UsageError {

@@ -20,25 +20,45 @@ export class FixedClient implements CredentialKeeper {
     this.#warnings = warnings;
   }
 
+  /** As what the client that a configuration file names has become, if it was claimed in an earlier run. */
+  static async open(
+    file: CredentialFile,
+    server: string,
+    credential: AgentCredential & { clientId: number },
+    warnings: { code: string; message: string }[],
+  ): Promise<FixedClient> {
+    const { clients } = await file.read();
+    const next = clients.find((saved) => saved.server === server && saved.was === credential.clientId);
+    if (next === undefined) return new FixedClient(file, server, credential, warnings);
+    warnings.push(claimedWarning(credential.clientId, next.client_id, file.path));
+    return new FixedClient(file, server, { clientId: next.client_id, authCode: next.auth_code }, warnings);
+  }
+
   current(): AgentCredential {
     return this.#credential;
   }
 
-  /** The client was claimed. Its new code comes once: it must not be lost, although the user named another one. */
+  /** The client was claimed. Its new code must not be lost, although the user named another client. */
   async save(identity: { clientId: number; authCode: string }): Promise<void> {
     const { clientId, authCode } = identity;
-    const before = this.#credential.clientId;
-    this.#credential = { clientId, authCode };
+    const was = this.#credential.clientId;
+    const entry = { server: this.#server, owner: 'claimed', client_id: clientId, auth_code: authCode };
     await this.#file.update((credentials) => {
-      credentials.clients.push({ server: this.#server, owner: 'claimed', client_id: clientId, auth_code: authCode });
+      const others = credentials.clients.filter((saved) => saved.server !== this.#server || saved.was !== was);
+      credentials.clients = [...others, was === undefined ? entry : { ...entry, was }];
     });
-    this.#warnings.push({
-      code: 'client_claimed',
-      message: `Client ${before ?? ''} was claimed and is client ${clientId} now: name that one from now on. Its code is in ${this.#file.path}`,
-    });
+    this.#credential = { clientId, authCode };
+    this.#warnings.push(claimedWarning(was, clientId, this.#file.path));
   }
 
   forget(): Promise<boolean> {
     return Promise.resolve(false);
   }
+}
+
+function claimedWarning(was: number | undefined, clientId: number, path: string): { code: string; message: string } {
+  return {
+    code: 'client_claimed',
+    message: `Client ${was ?? ''} was claimed and is client ${clientId} now: name that one from now on. Its code is in ${path}`,
+  };
 }

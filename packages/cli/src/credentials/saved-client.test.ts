@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -59,6 +59,61 @@ test('SavedClient.save() replaces the identity of a claimed client', async (t) =
     (await file.read()).clients.map((saved) => saved.client_id),
     [600_000_001],
   );
+});
+
+test('SavedClient.save() keeps the place in the file and takes the random name along, in one step', async (t) => {
+  const { take, file } = await setUp(t);
+  const first = await take();
+  await first.save({ clientId: 200_000_001, authCode: 'one' });
+  const second = await take();
+  await second.save({ clientId: 200_000_002, authCode: 'two' });
+  await file.update((credentials) => {
+    credentials.unnamed_domains[`${server} 200000001`] = 17;
+    credentials.unnamed_domains[`${server} 200000002`] = 18;
+  });
+  await first.save({ clientId: 600_000_001, authCode: 'new' });
+  const { clients, unnamed_domains } = await file.read();
+  assert.deepEqual(
+    clients.map((saved) => saved.client_id),
+    [600_000_001, 200_000_002],
+  );
+  assert.deepEqual(unnamed_domains, { [`${server} 600000001`]: 17, [`${server} 200000002`]: 18 });
+});
+
+test('SavedClient.save() that cannot write goes on with the old code, which still opens', async (t) => {
+  const { take, file } = await setUp(t);
+  const client = await take();
+  await client.save({ clientId: 200_000_001, authCode: 'old' });
+  const intact = await readFile(file.path, 'utf8');
+  await writeFile(file.path, '{');
+  await assert.rejects(client.save({ clientId: 600_000_001, authCode: 'new' }), /is damaged/);
+  assert.deepEqual(client.current(), { clientId: 200_000_001, authCode: 'old' });
+  await writeFile(file.path, intact);
+  await client.save({ clientId: 600_000_001, authCode: 'new' });
+  assert.equal((await file.read()).clients[0]?.auth_code, 'new');
+});
+
+test("SavedClient.forget() keeps an account's client without its code, and the next one asks for it", async (t) => {
+  const { take, file, replaced } = await setUp(t);
+  const client = await take();
+  await client.save({ clientId: 600_000_001, authCode: 'one' });
+  assert.equal(await client.forget('unauthenticated'), false);
+  assert.deepEqual(replaced, []);
+  client.release();
+  await assert.rejects(take(), { code: 'client_code_needed' });
+  const never = () => assert.fail('the code is known');
+  const named = await SavedClient.named(file, server, 600_000_001, async () => 'two');
+  assert.deepEqual(named.current(), { clientId: 600_000_001, authCode: 'two' });
+  await assert.rejects(SavedClient.named(file, server, 600_000_001, never), { code: 'client_in_use' });
+  named.release();
+  const again = await SavedClient.named(file, server, 600_000_001, never);
+  assert.equal(again.current().authCode, 'two');
+  again.release();
+  await assert.rejects(
+    SavedClient.named(file, server, 600_000_002, async () => ''),
+    { code: 'client_code_needed' },
+  );
+  assert.equal((await take()).current().clientId, 600_000_001);
 });
 
 test('SavedClient.forget() tries the key on a client whose code is wrong, then a new client, then gives up', async (t) => {

@@ -1,9 +1,9 @@
 import type { UnnamedDomains } from '../tunnel/ensure-domain.ts';
-import type { CredentialFile } from './credential-file.ts';
+import { type CredentialFile, unnamedKey } from './credential-file.ts';
 
 /** Random names of the clients of one server, in the credential file. */
 export function unnamedDomainsIn(file: CredentialFile, server: string): UnnamedDomains {
-  const keyOf = (clientId: number): string => `${server} ${clientId}`;
+  const keyOf = (clientId: number): string => unnamedKey(server, clientId);
   return {
     async read(clientId) {
       return (await file.read()).unnamed_domains[keyOf(clientId)] ?? null;

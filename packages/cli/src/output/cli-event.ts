@@ -43,6 +43,8 @@ export type CliEvent =
     }
   /** The server has changed what this client does. */
   | { event: 'config'; version: number; bindings: ShownBinding[] }
+  /** The client was claimed: it is another one now, with the same tunnels, and goes on. */
+  | { event: 'claimed'; client_id: number; previous_client_id: number; message: string }
   /** Something needs attention; the command goes on. */
   | { event: 'problem'; code: string; message: string; binding_id?: string }
   | { event: 'replaced'; message: string }

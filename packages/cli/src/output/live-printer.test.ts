@@ -21,6 +21,7 @@ const status: Status = {
   connectionsTotal: 0,
   bytesIn: 0,
   bytesOut: 0,
+  notice: null,
   lastProblem: null,
 };
 

@@ -56,6 +56,8 @@ export function eventLines(event: CliEvent, c: Colors): string[] {
       return readyLines(event, c);
     case 'config':
       return bindingLines(event.bindings, c);
+    case 'claimed':
+      return [`${c.green('claimed')}: ${event.message}`];
     case 'problem':
       return [`${c.yellow('warning')}: ${event.message}`];
     case 'replaced':

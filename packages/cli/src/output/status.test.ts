@@ -19,6 +19,7 @@ const status: Status = {
   connectionsTotal: 7,
   bytesIn: 1536,
   bytesOut: 5 * 1024 ** 3,
+  notice: null,
   lastProblem: { message: 'Nothing listens\nsecond line', at: new Date(2026, 0, 1, 9, 8, 7) },
 };
 

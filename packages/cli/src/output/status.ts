@@ -20,6 +20,8 @@ export interface Status {
   /** Visitor → target and back. */
   bytesIn: number;
   bytesOut: number;
+  /** Good news that stays to be read; null: none. */
+  notice: string | null;
   /** What is wrong with the connection, as long as it is; else the last trouble with a tunnel. */
   lastProblem: { message: string; at: Date } | null;
 }
@@ -48,6 +50,7 @@ export function statusLines(status: Status, columns: number, c: ReturnType<typeo
       lines.push(`${label}${c.cyan(address)}${room < to.length ? '' : ` → ${to}`}`);
     });
   }
+  if (status.notice !== null) row('Note', status.notice, c.green);
   row('Connections', `${status.connectionsOpen} open, ${status.connectionsTotal} in all`);
   row('Traffic', `${bytesText(status.bytesIn)} in, ${bytesText(status.bytesOut)} out`);
   if (status.lastProblem !== null) {

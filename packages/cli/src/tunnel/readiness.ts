@@ -28,6 +28,7 @@ export class Readiness {
   #relay: { nodeId: string; region: string; transport: string } | null = null;
   #state: AgentState['kind'] = 'idle';
   #ready = false;
+  #notice: string | null = null;
   /** What keeps the agent from its relay; null while it is connected. */
   #setback: Status['lastProblem'] = null;
   #lastProblem: Status['lastProblem'] = null;
@@ -51,6 +52,10 @@ export class Readiness {
 
   session(session: AgentSession): void {
     this.#session = session;
+  }
+
+  notice(message: string): void {
+    this.#notice = message;
   }
 
   connected(relay: { nodeId: string; region: string; transport: string }): void {
@@ -136,6 +141,7 @@ export class Readiness {
       connectionsTotal: traffic.total,
       bytesIn: traffic.bytesIn,
       bytesOut: traffic.bytesOut,
+      notice: this.#notice,
       lastProblem: this.#setback ?? this.#lastProblem,
     };
   }

@@ -108,6 +108,7 @@ class TunnelRun {
         break;
       case 'session':
         this.#readiness.session(event.session);
+        if (event.claimedFrom !== null) this.#tellClaimed(event.claimedFrom, event.session.client_id);
         void this.#ensure(event.session);
         break;
       case 'connected': {
@@ -152,6 +153,12 @@ class TunnelRun {
     this.#tellReady();
   }
 
+  #tellClaimed(before: number, clientId: number): void {
+    const message = `client ${before} belongs to an account now, as client ${clientId}. Its names stay and do not end`;
+    this.#readiness.notice(`Claimed: ${message}`);
+    this.#print({ event: 'claimed', client_id: clientId, previous_client_id: before, message });
+  }
+
   /** Another command of the same user may have taken the name, or somebody has changed it by the API. */
   #tellLost(): void {
     const lost = this.#readiness.lostTunnel;
@@ -166,8 +173,9 @@ class TunnelRun {
     this.#lastSetback = { code, message };
     this.#readiness.setback(message);
     // Something that is not a Tunnox server, or that is not trusted, will not become one.
-    const isOther = code === 'bad_answer' || code === 'server_untrusted';
-    if (isOther && this.#startTimer !== undefined && this.#agent.session === null) return this.#giveUp();
+    // A client that is switched off may be switched on again, but nobody waits for that at a terminal.
+    const isFinal = code === 'bad_answer' || code === 'server_untrusted' || code === 'client_disabled';
+    if (isFinal && this.#startTimer !== undefined && this.#agent.session === null) return this.#giveUp();
     this.#print({ event: 'reconnecting', code, message });
   }
 
@@ -185,6 +193,13 @@ class TunnelRun {
       this.#readiness.tunnel(tunnel);
       this.#tellReady();
     } catch (error) {
+      if (error instanceof ApiError && error.code === 'client_claimed') {
+        // Claimed in this very moment: the relay says so to the agent, and with its new session it begins again.
+        this.#ensuring = false;
+        const { session: now } = this.#agent;
+        if (now !== null && now.client_id !== session.client_id) await this.#ensure(now);
+        return;
+      }
       this.#fail(toCliError(error));
     }
   }

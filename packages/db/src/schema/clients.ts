@@ -58,6 +58,9 @@ export const clients = pgTable(
     index('clients_user').on(t.userId, t.clientId),
     index('clients_namespace').on(t.namespaceId, t.clientId),
     index('clients_expires_at').on(t.expiresAt),
+    index('clients_handover')
+      .on(t.upgradedTo)
+      .where(sql`${t.handoverEncrypted} is not null`),
     check('clients_type_known', oneOf(t.type, CLIENT_TYPES)),
     check('clients_lifecycle_known', oneOf(t.lifecycle, CLIENT_LIFECYCLES)),
     check(

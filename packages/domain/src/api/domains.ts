@@ -13,12 +13,10 @@ import {
 } from './common.ts';
 import { bindingStatusSchema, totalsShape } from './mappings.ts';
 
-export const dnsProofSchema = z
-  .object({ type: z.enum(['TXT', 'CNAME']), name: z.string(), value: z.string() })
-  .meta({
-    id: 'DnsProof',
-    description: "A record that shows that a name is the tenant's: its value is made for this tenant alone",
-  });
+export const dnsProofSchema = z.object({ type: z.enum(['TXT', 'CNAME']), name: z.string(), value: z.string() }).meta({
+  id: 'DnsProof',
+  description: "A record that shows that a name is the tenant's: its value is made for this tenant alone",
+});
 
 export const domainSchema = z
   .object({
@@ -35,6 +33,10 @@ export const domainSchema = z
     proofs: z
       .array(dnsProofSchema)
       .describe('Records of which one proves a custom domain; empty when nothing is to be proved'),
+    proof: dnsProofSchema
+      .nullable()
+      .optional()
+      .meta({ deprecated: true, description: 'The first of `proofs`, or null; commands of 0.1 want it' }),
     proof_checked_at: momentSchema
       .nullable()
       .describe('When the proof was looked for last, and since when it is missing at a name that was verified'),
@@ -146,12 +148,10 @@ export const proofCheckSchema = dnsProofSchema
   })
   .meta({ id: 'ProofCheck', description: 'What a look for one record has found' });
 
-export const verifiedDomainSchema = deliveredDomainSchema
-  .extend({ checks: z.array(proofCheckSchema) })
-  .meta({
-    id: 'VerifiedDomain',
-    description: 'What a look for the proof of a custom domain has found; no `checks`: nothing is to be proved',
-  });
+export const verifiedDomainSchema = deliveredDomainSchema.extend({ checks: z.array(proofCheckSchema) }).meta({
+  id: 'VerifiedDomain',
+  description: 'What a look for the proof of a custom domain has found; no `checks`: nothing is to be proved',
+});
 
 export type Domain = z.infer<typeof domainSchema>;
 export type CreateDomain = z.input<typeof createDomainSchema>;

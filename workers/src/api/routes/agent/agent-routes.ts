@@ -18,7 +18,11 @@ export interface AgentRouteOptions {
   addressHeader: string;
 }
 
-const configQuerySchema = z.object({ since: z.coerce.number().int().min(-1).default(-1) });
+const configQuerySchema = z.object({
+  since: z.coerce.number().int().min(-1).default(-1),
+  /** `1`: the agent takes what has changed since, in place of the whole. */
+  delta: z.enum(['0', '1']).default('0'),
+});
 
 /** `/agent/v1`: what agents ask of the control plane (docs/PROTOCOL.md). */
 export function agentRoutes(services: AgentRouteServices, options: AgentRouteOptions): Hono {
@@ -41,8 +45,8 @@ export function agentRoutes(services: AgentRouteServices, options: AgentRouteOpt
       if (caller?.principal.role !== 'client') {
         throw new TunnoxError('unauthenticated', "Send the client's access token in Authorization: Bearer …");
       }
-      const { since } = parseValue(c.req.query(), configQuerySchema);
-      const config = await sessions.config(caller.principal.clientId, since);
+      const { since, delta } = parseValue(c.req.query(), configQuerySchema);
+      const config = await sessions.config(caller.principal.clientId, since, delta === '1');
       return config === null ? c.body(null, 204) : c.json(config);
     });
 }

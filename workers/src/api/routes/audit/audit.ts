@@ -26,8 +26,8 @@ const exportAudit = createRoute({
   responses: {
     200: {
       description:
-        'Each line is an `AuditEntry`. If the database goes away meanwhile the last line is `{"error": …}` with ' +
-        '`after`, the `audit_id` behind which to go on.',
+        'Each line is an `AuditEntry`. If the database goes away meanwhile, the last line is `{"error": …, "after": …}`; ' +
+        'after 100 000 lines it is `{"more": true, "after": …}`. Go on with `after`.',
       content: { 'application/x-ndjson': { schema: z.string() } },
     },
     ...problems('not_found'),

@@ -56,9 +56,7 @@ export function authRoutes(logins: LoginService, options: { addressHeader: strin
   });
   return createRouter()
     .openapi(login, async (c) => c.json(await logins.login(c.req.valid('json'), originOf(c)), 200))
-    .openapi(refresh, async (c) =>
-      c.json(await logins.refresh(c.req.valid('json').refresh_token, originOf(c)), 200),
-    )
+    .openapi(refresh, async (c) => c.json(await logins.refresh(c.req.valid('json').refresh_token, originOf(c)), 200))
     .openapi(logout, async (c) => {
       await logins.logout(c.req.valid('json').refresh_token, originOf(c));
       return c.body(null, 204);

@@ -1,5 +1,7 @@
 import { createRoute } from '@hono/zod-openapi';
 import {
+  claimClientSchema,
+  claimedClientSchema,
   clientSchema,
   clientsPageSchema,
   createClientSchema,
@@ -9,6 +11,7 @@ import {
 } from '@tunnox/domain/api/clients';
 import { pageQuerySchema } from '@tunnox/domain/api/common';
 import { z } from 'zod';
+import type { ClaimService } from '../../../services/claim-service.ts';
 import type { ClientService } from '../../../services/client-service.ts';
 import { createRouter } from '../../context.ts';
 import { ifMatch, ifVersionOf, withETag } from '../../etag.ts';
@@ -16,7 +19,13 @@ import { idSchema } from '../../id-schema.ts';
 import { body, json, noContent, problems } from '../../responses.ts';
 
 const params = z.object({ client_id: idSchema });
-const filters = pageQuerySchema.extend({ type: z.enum(['managed', 'anonymous']).optional() });
+const filters = pageQuerySchema.extend({
+  type: z.enum(['managed', 'anonymous']).optional(),
+  /** `disabled` for whatever reason, `suspended` by an operator; who is online is no fact of the store. */
+  status: z.enum(['active', 'disabled', 'suspended', 'claimed']).optional(),
+  /** Part of the name, in any letter case. */
+  q: z.string().min(1).max(64).optional(),
+});
 
 const createClient = createRoute({
   operationId: 'createClient',
@@ -34,7 +43,7 @@ const listClients = createRoute({
   path: '/clients',
   tags: ['clients'],
   summary: 'List clients',
-  request: { query: filters.extend({ user_id: idSchema.optional() }) },
+  request: { query: filters.extend({ user_id: idSchema.optional(), namespace_id: idSchema.optional() }) },
   responses: { 200: json(clientsPageSchema, 'A page of clients, in the order of their ids') },
 });
 
@@ -63,9 +72,12 @@ const updateClient = createRoute({
   method: 'put',
   path: '/clients/{client_id}',
   tags: ['clients'],
-  summary: 'Rename, describe, enable or disable a client',
+  summary: 'Rename, describe, enable or disable a client; operators suspend it and lift that',
   request: { params, headers: ifMatch, body: body(updateClientSchema, { client_name: 'laptop', enabled: true }) },
-  responses: { 200: json(clientSchema, 'The client', { headers: ['ETag'] }), ...problems('not_found') },
+  responses: {
+    200: json(clientSchema, 'The client', { headers: ['ETag'] }),
+    ...problems('not_found', 'client_disabled', 'client_claimed'),
+  },
 });
 
 const deleteClient = createRoute({
@@ -83,9 +95,26 @@ const disconnectClient = createRoute({
   method: 'post',
   path: '/clients/{client_id}/disconnect',
   tags: ['clients'],
-  summary: "Close a client's agent session",
+  summary: "Close a client's agent session; the agent comes back by itself",
   request: { params, headers: ifMatch },
-  responses: { 204: noContent, ...problems('not_found') },
+  responses: { 204: noContent, ...problems('not_found', 'client_claimed') },
+});
+
+const claimClient = createRoute({
+  operationId: 'claimClient',
+  method: 'post',
+  path: '/clients/claim',
+  tags: ['clients'],
+  summary: 'Make an anonymous client your own, with its names; its agent takes the new identity by itself',
+  request: {
+    body: body(claimClientSchema, {
+      ...{ anonymous_client_id: 271828182, auth_code: 'Xk3vO0mQ9d2fWq8sT1uYb6NcR4pLzE7h', new_client_name: 'laptop' },
+    }),
+  },
+  responses: {
+    200: json(claimedClientSchema, 'The new client with its code, shown once'),
+    ...problems('not_found', 'quota_exceeded', 'client_claimed', 'client_disabled'),
+  },
 });
 
 const rotateCode = createRoute({
@@ -95,16 +124,17 @@ const rotateCode = createRoute({
   tags: ['clients'],
   summary: 'Give a client a new authentication code; the old one and its tickets are void',
   request: { params, headers: ifMatch },
-  responses: { 200: json(rotatedCodeSchema, 'The new code, shown once'), ...problems('not_found') },
+  responses: { 200: json(rotatedCodeSchema, 'The new code, shown once'), ...problems('not_found', 'client_claimed') },
 });
 
 /** Clients. */
-export function clientsRoutes(clients: ClientService) {
+export function clientsRoutes(clients: ClientService, claims: ClaimService) {
   return createRouter()
+    .openapi(claimClient, async (c) => c.json(await claims.claim(c.get('caller'), c.req.valid('json')), 200))
     .openapi(createClient, async (c) => c.json(await clients.create(c.get('caller'), c.req.valid('json')), 201))
     .openapi(listClients, async (c) => {
-      const { user_id: userId, ...query } = c.req.valid('query');
-      return c.json(await clients.list(c.get('caller'), { ...query, userId }), 200);
+      const { user_id: userId, namespace_id: namespaceId, ...query } = c.req.valid('query');
+      return c.json(await clients.list(c.get('caller'), { ...query, userId, namespaceId }), 200);
     })
     .openapi(listUserClients, async (c) => {
       const userId = c.req.valid('param').user_id;

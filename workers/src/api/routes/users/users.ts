@@ -3,7 +3,6 @@ import { pageQuerySchema } from '@tunnox/domain/api/common';
 import {
   createUserSchema,
   meSchema,
-  plansSchema,
   quotaSetSchema,
   quotaUseSchema,
   setQuotaSchema,
@@ -104,15 +103,6 @@ const setQuota = createRoute({
   responses: { 200: json(quotaSetSchema, 'The limits in force'), ...problems('not_found') },
 });
 
-const listPlans = createRoute({
-  operationId: 'listPlans',
-  method: 'get',
-  path: '/plans',
-  tags: ['quotas'],
-  summary: 'List the plans',
-  responses: { 200: json(plansSchema, 'The plans') },
-});
-
 const getMe = createRoute({
   operationId: 'getMe',
   method: 'get',
@@ -122,7 +112,7 @@ const getMe = createRoute({
   responses: { 200: json(meSchema, 'The caller') },
 });
 
-/** Users, quotas, plans, and the caller itself. */
+/** Users, quotas, and the caller itself. */
 export function usersRoutes(users: UserService) {
   return createRouter()
     .openapi(createUser, async (c) =>
@@ -146,6 +136,5 @@ export function usersRoutes(users: UserService) {
       const { user_id } = c.req.valid('param');
       return c.json(await users.setQuota(c.get('caller'), user_id, c.req.valid('json'), ifVersionOf(c)), 200);
     })
-    .openapi(listPlans, async (c) => c.json(await users.plans(), 200))
     .openapi(getMe, async (c) => c.json(await users.me(c.get('caller')), 200));
 }
