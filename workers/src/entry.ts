@@ -7,6 +7,7 @@ export { NodeDirectory } from './objects/node-directory.ts';
 export { RateLimiter } from './objects/rate-limiter.ts';
 export { RelayNode } from './objects/relay-node.ts';
 export { UsageLedger } from './objects/usage-ledger.ts';
+export { ZoneReconciler } from './objects/zone-reconciler.ts';
 
 let made: ControlPlane | undefined;
 

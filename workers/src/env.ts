@@ -5,6 +5,7 @@ import type { NodeDirectory } from './objects/node-directory.ts';
 import type { RateLimiter } from './objects/rate-limiter.ts';
 import type { RelayNode } from './objects/relay-node.ts';
 import type { UsageLedger } from './objects/usage-ledger.ts';
+import type { ZoneReconciler } from './objects/zone-reconciler.ts';
 
 /** Bindings of the Worker as wrangler.toml (or Miniflare) gives them. */
 export interface Env {
@@ -16,6 +17,8 @@ export interface Env {
   OPERATOR_KEY: string;
   /** 32 bytes, base64: encrypts mapping secrets, signing keys and stored answers. */
   ENCRYPTION_KEY: string;
+  /** Earlier keys, comma separated: what they have encrypted can still be read, until it is encrypted anew. */
+  ENCRYPTION_KEYS_OLD?: string;
   /** Domains under which names are given out, comma separated; the first is the default. */
   BASE_DOMAINS: string;
   /** How people reach the relays' public HTTP and HTTPS ports, with `{host}` in place of the name. */
@@ -30,6 +33,8 @@ export interface Env {
   CLIENT_ADDRESS_HEADER?: string;
   /** DNS over HTTPS, for the proofs of custom domains; absent: `https://cloudflare-dns.com/dns-query`. */
   DNS_RESOLVER_URL?: string;
+  /** Time between two runs over a zone while records of it are due, in milliseconds; absent: 40 000. */
+  DNS_BEAT_MS?: string;
   /** Lease of a relay in milliseconds; absent: 30 000. */
   RELAY_LEASE_MS?: string;
   /** Requests a second below /api/v1 of one address, and of one principal; absent: 100. */
@@ -46,6 +51,7 @@ export interface Env {
   NODE_DIRECTORY: DurableObjectNamespace<NodeDirectory>;
   RATE_LIMITER: DurableObjectNamespace<RateLimiter>;
   USAGE_LEDGER: DurableObjectNamespace<UsageLedger>;
+  ZONE_RECONCILER: DurableObjectNamespace<ZoneReconciler>;
 }
 
 const commaList = z
@@ -77,6 +83,11 @@ const resolverUrlSchema = z
     message: 'must begin with https://, or with http:// on this machine',
   });
 
+const encryptionKey = z
+  .base64()
+  .transform((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))
+  .refine((bytes) => bytes.length === 32, { message: 'must be 32 bytes in base64' });
+
 const settingsSchema = z.object({
   DATABASE_URL: z.string().regex(/^postgres(?:ql)?:\/\//),
   NEON_FETCH_ENDPOINT: z.url().optional(),
@@ -86,10 +97,12 @@ const settingsSchema = z.object({
   OPERATOR_KEY: z.string().regex(/^[\x21-\x7e]{32,4096}$/, {
     message: 'must be at least 32 printable ASCII characters without blanks',
   }),
-  ENCRYPTION_KEY: z
-    .base64()
-    .transform((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))
-    .refine((bytes) => bytes.length === 32, { message: 'must be 32 bytes in base64' }),
+  ENCRYPTION_KEY: encryptionKey,
+  ENCRYPTION_KEYS_OLD: z
+    .string()
+    .transform((text) => text.split(',').map((key) => key.trim()))
+    .pipe(z.array(encryptionKey))
+    .default([]),
   BASE_DOMAINS: commaList,
   PUBLIC_HTTP_URL: urlTemplate,
   PUBLIC_HTTPS_URL: urlTemplate,
@@ -99,6 +112,7 @@ const settingsSchema = z.object({
     .regex(/^[a-z0-9-]{1,64}$/i)
     .default('cf-connecting-ip'),
   DNS_RESOLVER_URL: resolverUrlSchema.default('https://cloudflare-dns.com/dns-query'),
+  DNS_BEAT_MS: z.coerce.number().int().min(100).max(600_000).default(40_000),
   RELAY_LEASE_MS: z.coerce.number().int().min(500).max(600_000).default(30_000),
   RATE_LIMIT_PER_S: z.coerce.number().min(0.001).max(1_000_000).default(100),
   RATE_LIMIT_BURST: z.coerce.number().int().min(1).max(1_000_000).default(200),
@@ -114,12 +128,15 @@ export interface Settings {
   redis: { url: string; token: string } | null;
   operatorKey: string;
   encryptionKey: Uint8Array;
+  /** The present one first. */
+  encryptionKeys: [Uint8Array, ...Uint8Array[]];
   baseDomains: [string, ...string[]];
   publicHttpUrl: string;
   publicHttpsUrl: string;
   apiHosts: string[];
   clientAddressHeader: string;
   dnsResolverUrl: string;
+  dnsBeatMs: number;
   relayLeaseMs: number;
   rateLimit: { perS: number; burst: number };
   sessionAlgorithm: 'ES256' | 'RS256' | 'HS256';
@@ -148,12 +165,14 @@ export function parseSettings(env: Env): Settings {
     redis: url === undefined || token === undefined ? null : { url, token },
     operatorKey: s.OPERATOR_KEY,
     encryptionKey: s.ENCRYPTION_KEY,
+    encryptionKeys: [s.ENCRYPTION_KEY, ...s.ENCRYPTION_KEYS_OLD],
     baseDomains: s.BASE_DOMAINS as [string, ...string[]],
     publicHttpUrl: s.PUBLIC_HTTP_URL,
     publicHttpsUrl: s.PUBLIC_HTTPS_URL,
     apiHosts: s.API_HOSTS,
     clientAddressHeader: s.CLIENT_ADDRESS_HEADER,
     dnsResolverUrl: s.DNS_RESOLVER_URL,
+    dnsBeatMs: s.DNS_BEAT_MS,
     relayLeaseMs: s.RELAY_LEASE_MS,
     rateLimit: { perS: s.RATE_LIMIT_PER_S, burst: s.RATE_LIMIT_BURST },
     sessionAlgorithm: s.SESSION_ALGORITHM,

@@ -63,6 +63,10 @@ export interface ZoneRunRepository {
   release(zoneId: number, fence: number): Promise<void>;
   /** Every row of the zone. */
   rows(zoneId: number): Promise<ZoneRow[]>;
+  /** Milliseconds since 1970 of the last full pass, null: never; undefined: there is no such zone. */
+  fullPassAtMs(zoneId: number): Promise<number | null | undefined>;
+  /** Zones whose rows have been due for a while, or whose full pass is late: their alarm may be lost. */
+  neglected(limit: number): Promise<number[]>;
   /** How many rows are due now. */
   countDue(zoneId: number): Promise<number>;
   /** Milliseconds since 1970 when the next row is due; null: none. */

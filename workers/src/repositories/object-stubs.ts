@@ -25,6 +25,11 @@ export function usageLedgerStub(env: Env, userId: number) {
   return env.USAGE_LEDGER.getByName(String(userId));
 }
 
+/** The owner of a zone's runs. */
+export function zoneReconcilerStub(env: Env, zoneId: number) {
+  return env.ZONE_RECONCILER.getByName(String(zoneId));
+}
+
 /** One of the places where requests are counted. */
 export function rateLimiterStub(env: Env, shard: number) {
   return env.RATE_LIMITER.getByName(`shard-${shard}`);

@@ -60,6 +60,25 @@ export function createZoneRunRepository(postgres: Postgres): ZoneRunRepository {
       return row?.due ?? 0;
     },
 
+    async fullPassAtMs(zoneId) {
+      const [row] = await postgres.query<{ at: number | null }>(
+        sql`select ${epochMs('z.full_pass_at')} as at from dns_zones z where z.zone_id = ${zoneId}`,
+      );
+      return row?.at;
+    },
+
+    async neglected(limit) {
+      const rows = await postgres.query<{ zone_id: number }>(sql`
+        select z.zone_id from dns_zones z
+        where (z.lease_until is null or z.lease_until <= now()) and (
+          coalesce(z.full_pass_at, z.created_at) < now() - interval '20 minutes'
+          or exists (select 1 from domain_dns_records r where r.zone_id = z.zone_id
+            and (r.next_retry_at < now() - interval '2 minutes'
+              or (r.status = 'running' and r.updated_at < now() - interval '2 minutes'))))
+        order by z.zone_id limit ${limit}`);
+      return rows.map((row) => row.zone_id);
+    },
+
     async nextDueAtMs(zoneId) {
       const [row] = await postgres.query<{ at: number | null }>(sql`
         select ${epochMs('min(r.next_retry_at)')} as at from domain_dns_records r where r.zone_id = ${zoneId}`);
