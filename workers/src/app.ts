@@ -16,6 +16,9 @@ import { authRoutes } from './api/routes/auth/auth.ts';
 import { auditRoutes } from './api/routes/audit/audit.ts';
 import { clientsRoutes } from './api/routes/clients/clients.ts';
 import { connectionsRoutes } from './api/routes/connections/connections.ts';
+import { dnsCredentialsRoutes } from './api/routes/dns/dns-credentials.ts';
+import { dnsRecordsRoutes } from './api/routes/dns/dns-records.ts';
+import { dnsZonesRoutes } from './api/routes/dns/dns-zones.ts';
 import { domainsRoutes } from './api/routes/domains/domains.ts';
 import { reservedNamesRoutes } from './api/routes/domains/reserved-names.ts';
 import { mappingsRoutes } from './api/routes/mappings/mappings.ts';
@@ -35,6 +38,9 @@ import type { ClaimService } from './services/claim-service.ts';
 import type { ClientService } from './services/client-service.ts';
 import type { DomainProofService } from './services/domain-proof-service.ts';
 import type { ConnectionService } from './services/connection-service.ts';
+import type { DnsCredentialService } from './services/dns-credential-service.ts';
+import type { DnsRecordService } from './services/dns-record-service.ts';
+import type { DnsZoneService } from './services/dns-zone-service.ts';
 import type { DomainService } from './services/domain-service.ts';
 import type { LoginService } from './services/login-service.ts';
 import type { MappingService } from './services/mapping-service.ts';
@@ -63,6 +69,9 @@ export interface AppParts {
   domains: DomainService;
   domainProofs: DomainProofService;
   reservedNames: ReservedNameService;
+  dnsCredentials: DnsCredentialService;
+  dnsZones: DnsZoneService;
+  dnsRecords: DnsRecordService;
   routes: RouteService;
   nodes: NodeService;
   stats: StatsService;
@@ -135,6 +144,9 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
     routesRoutes(parts.routes),
     domainsRoutes(parts.domains, parts.domainProofs),
     reservedNamesRoutes(parts.reservedNames),
+    dnsCredentialsRoutes(parts.dnsCredentials),
+    dnsZonesRoutes(parts.dnsZones),
+    dnsRecordsRoutes(parts.dnsRecords),
     nodesRoutes(parts.nodes),
     statsRoutes(parts.stats),
     connectionsRoutes(parts.connections),

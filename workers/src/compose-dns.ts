@@ -53,7 +53,7 @@ export function composeDns({ env, settings, postgres }: { env: Env; settings: Se
     dnsZones: new DnsZoneService({ zones: zoneRows, credentials: credentialRows, finder, owners }, { baseDomains }),
     dnsRecords: new DnsRecordService({ records: createDnsRecordRepository(postgres), zones: zoneRows, owners }),
     /** Wakes zones whose alarm was lost. */
-    async sweepZones(): Promise<void> {
+    sweepZones: async (): Promise<void> => {
       await Promise.all((await runs.neglected(NEGLECTED_MAX)).map((zoneId) => owners.wake(zoneId)));
     },
   };

@@ -79,7 +79,7 @@ export interface LiveParts {
     requestId: (c: Context) => string;
   }): Hono;
   /** What the cron trigger runs. */
-  sweep(services: Pick<SweepDeps, 'proofs'>): Promise<void>;
+  sweep(services: Pick<SweepDeps, 'proofs' | 'zones'>): Promise<void>;
 }
 
 const EXISTENCE = { entriesMax: 20_000, negativeMs: 1000 };
@@ -146,10 +146,10 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
       const { authenticator, requestId } = services;
       return agentRoutes({ sessions, authenticator, requestId }, { addressHeader: clientAddressHeader });
     },
-    sweep: ({ proofs }) =>
+    sweep: ({ proofs, zones }) =>
       runSweep(
         {
-          ...{ delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, proofs, log },
+          ...{ delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, proofs, zones, log },
           ...{ logins, signingKeys, now },
           sessions: {
             sessions: createSessionRepository(postgres),

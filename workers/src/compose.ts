@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import { openDatabase } from '@tunnox/db/client';
 import type { AppEnv } from './api/context.ts';
 import { createApp } from './app.ts';
+import { composeDns } from './compose-dns.ts';
 import { composeDomains } from './compose-domains.ts';
 import { composeInsight } from './compose-insight.ts';
 import { composeLive } from './compose-live.ts';
@@ -76,6 +77,7 @@ export function compose(env: Env): ControlPlane {
   const domainParts = composeDomains({
     ...{ settings, postgres, clients: clientRepository, presences, waiting, teller, rateLimiter, urls, log },
   });
+  const { sweepZones, ...dnsParts } = composeDns({ env, settings, postgres });
   const authenticator = new Authenticator(
     {
       ...{ apiKeys: apiKeyRepository, logins: live.logins, policies },
@@ -99,6 +101,7 @@ export function compose(env: Env): ControlPlane {
         ...{ clients: clientRepository, presences, waiting, teller, secrets },
       }),
       ...domainParts,
+      ...dnsParts,
       routes: new RouteService({ routes: createRouteRepository(postgres), presences }),
       ...composeInsight({ postgres, presences }),
       nodes: new NodeService({
@@ -124,5 +127,5 @@ export function compose(env: Env): ControlPlane {
       corsOrigins: settings.corsOrigins,
     },
   );
-  return { app, sweep: () => live.sweep({ proofs: domainParts.domainProofs }) };
+  return { app, sweep: () => live.sweep({ proofs: domainParts.domainProofs, zones: { sweep: sweepZones } }) };
 }

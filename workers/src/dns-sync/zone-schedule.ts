@@ -25,7 +25,11 @@ export function runKind(outlook: ZoneOutlook, nowMs: number, times: ZoneTimes): 
 }
 
 /** When to run next: when a row is due, but for a beat after the last run, and at the latest for the next full pass. */
-export function nextRunAtMs({ nextDueAtMs, fullPassAtMs, ranAtMs }: ZoneOutlook, nowMs: number, times: ZoneTimes): number {
+export function nextRunAtMs(
+  { nextDueAtMs, fullPassAtMs, ranAtMs }: ZoneOutlook,
+  nowMs: number,
+  times: ZoneTimes,
+): number {
   const beat = (ranAtMs ?? nowMs - times.beatMs) + times.beatMs;
   const due = nextDueAtMs === null ? Number.POSITIVE_INFINITY : Math.max(nextDueAtMs, beat);
   // A full pass that failed waits for a beat as everything does.

@@ -79,7 +79,10 @@ export class ZoneReconciler extends DurableObject<Env> {
     const { zoneId, ranAtMs } = this.#state.load();
     if (zoneId === null) return;
     const { zones, times } = dnsParts(this.env);
-    const [nextDueAtMs, fullPassAtMs = null] = await Promise.all([zones.nextDueAtMs(zoneId), zones.fullPassAtMs(zoneId)]);
+    const [nextDueAtMs, fullPassAtMs = null] = await Promise.all([
+      zones.nextDueAtMs(zoneId),
+      zones.fullPassAtMs(zoneId),
+    ]);
     const outlook: ZoneOutlook = { nextDueAtMs, fullPassAtMs, ranAtMs };
     const at = nextRunAtMs(outlook, Date.now(), times);
     const armed = await this.ctx.storage.getAlarm();

@@ -42,11 +42,7 @@ interface Changed {
 
 /** Users, their quotas, and the plans. */
 export function createUserRepository(postgres: Postgres): UserRepository {
-  async function change(
-    userId: number,
-    ifVersion: IfVersion,
-    ...statements: [SQL, ...SQL[]]
-  ): Promise<UserOutcome> {
+  async function change(userId: number, ifVersion: IfVersion, ...statements: [SQL, ...SQL[]]): Promise<UserOutcome> {
     const object = { table: 'users', id: userId, ifVersion } as const;
     const [row] = await transactionIf<Changed>(postgres, lockOwner(userId, null), object, ...statements);
     return row === undefined ? { outcome: 'no_user' } : { outcome: 'done', userId, outboxIds: row.outbox_ids };

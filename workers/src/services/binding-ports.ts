@@ -153,12 +153,7 @@ export interface DomainRepository {
   /** Why the name or its label is kept back for others than this user; null: it is not. */
   reservation(fullDomain: string, subdomain: string | null, userId: number | null): Promise<Reservation | null>;
   list(filter: DomainFilter, tenant: Tenant, page: PageRequest): Promise<PageRows<DomainRecord>>;
-  update(
-    domain: DomainRecord,
-    change: DomainChange,
-    audit: AuditEntry,
-    ifVersion: IfVersion,
-  ): Promise<DomainOutcome>;
+  update(domain: DomainRecord, change: DomainChange, audit: AuditEntry, ifVersion: IfVersion): Promise<DomainOutcome>;
   remove(domain: DomainRecord, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
 }
 

@@ -10,5 +10,8 @@ import { isPrivateHost } from './private-host.ts';
  */
 export async function checkTenantEndpoint(endpoint: URL): Promise<void> {
   if (endpoint.protocol === 'https:' && !isPrivateHost(endpoint.hostname)) return;
-  throw new ProviderError('unauthorized', `${endpoint.host} is not a public host: give the credential another endpoint`);
+  throw new ProviderError(
+    'unauthorized',
+    `${endpoint.host} is not a public host: give the credential another endpoint`,
+  );
 }

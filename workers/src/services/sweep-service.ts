@@ -17,6 +17,8 @@ export interface SweepDeps {
   signingKeys: Pick<SigningKeyService, 'sweep'>;
   /** Proofs of custom domains. */
   proofs: { sweep(): Promise<void> };
+  /** Zones whose alarm was lost. */
+  zones: { sweep(): Promise<void> };
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
@@ -48,6 +50,7 @@ export async function runSweep(deps: SweepDeps, options: SweepOptions): Promise<
     'signing-keys': () => deps.signingKeys.sweep(),
     old: () => sweeps.removeOldRows(),
     retention: () => applyRetention(deps.retention, deps.now()),
+    zones: () => deps.zones.sweep(),
     // Last: it waits for name servers of others.
     proofs: () => deps.proofs.sweep(),
   };

@@ -10,6 +10,7 @@ const AREAS: Partial<Record<string, Area>> = {
   clients: 'clients',
   mappings: 'mappings',
   domains: 'domains',
+  dns: 'domains',
   routes: 'domains',
   namespaces: 'namespaces',
   stats: 'stats',
