@@ -1,4 +1,4 @@
-import { AcmeClient, type AcmeSigner } from './acme-client.ts';
+import type { AcmeClient, AcmeSigner } from './acme-client.ts';
 import { AcmeError, problemText } from './acme-error.ts';
 import {
   type AcmeAccountStore,
