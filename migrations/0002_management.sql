@@ -107,9 +107,11 @@ ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_checked_at" timestamp (3) w
 ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_missing_since" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "http_domain_mappings" ADD COLUMN "proof_due_at" timestamp (3) with time zone DEFAULT now();--> statement-breakpoint
 ALTER TABLE "http_domain_mappings" ADD COLUMN "ends_with_client" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "http_domain_mappings" ADD COLUMN "made_attached" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD COLUMN "namespace_id" bigint;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD COLUMN "expires_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "port_mappings" ADD COLUMN "ends_with_client" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "port_mappings" ADD COLUMN "made_attached" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD COLUMN "algorithm" text DEFAULT 'ES256' NOT NULL;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "row_version" bigint DEFAULT 1 NOT NULL;--> statement-breakpoint
 ALTER TABLE "client_config_changes" ADD CONSTRAINT "client_config_changes_client_id_clients_client_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("client_id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -152,4 +154,12 @@ CREATE INDEX "audit_log_at" ON "audit_log" USING btree ("at");--> statement-brea
 ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_algorithm_known" CHECK ("signing_keys"."algorithm" in ('ES256', 'RS256', 'HS256'));--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_public" CHECK (("signing_keys"."algorithm" = 'HS256') = ("signing_keys"."public_jwk" is null));--> statement-breakpoint
 ALTER TABLE "signing_keys" ADD CONSTRAINT "signing_keys_purpose_known" CHECK ("signing_keys"."purpose" in ('ticket', 'access', 'relay', 'session'));--> statement-breakpoint
-ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_scopes_known" CHECK ("api_keys"."scopes" <@ array['read', 'write', 'account:read', 'account:write', 'clients:read', 'clients:write', 'mappings:read', 'mappings:write', 'domains:read', 'domains:write', 'namespaces:read', 'namespaces:write', 'stats:read', 'stats:write']);
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_scopes_known" CHECK ("api_keys"."scopes" <@ array['read', 'write', 'account:read', 'account:write', 'clients:read', 'clients:write', 'mappings:read', 'mappings:write', 'domains:read', 'domains:write', 'namespaces:read', 'namespaces:write', 'stats:read', 'stats:write']);--> statement-breakpoint
+CREATE INDEX "port_mappings_leaving" ON "port_mappings" USING btree ("mapping_id") WHERE "port_mappings"."ends_with_client";--> statement-breakpoint
+CREATE INDEX "port_mappings_endpoint" ON "port_mappings" USING btree ((("protocol" || ':' || "relay_group" || ':' || "remote_port"::text) collate "C")) WHERE "port_mappings"."source_client_id" is null;--> statement-breakpoint
+CREATE INDEX "port_mappings_user_endpoint" ON "port_mappings" USING btree ("user_id",(("protocol" || ':' || "relay_group" || ':' || "remote_port"::text) collate "C")) WHERE "port_mappings"."source_client_id" is null;--> statement-breakpoint
+CREATE INDEX "port_mappings_namespace_endpoint" ON "port_mappings" USING btree ("namespace_id",(("protocol" || ':' || "relay_group" || ':' || "remote_port"::text) collate "C")) WHERE "port_mappings"."source_client_id" is null and "port_mappings"."namespace_id" is not null;--> statement-breakpoint
+CREATE INDEX "http_domain_mappings_leaving" ON "http_domain_mappings" USING btree ("id") WHERE "http_domain_mappings"."ends_with_client";--> statement-breakpoint
+CREATE INDEX "http_domain_mappings_endpoint" ON "http_domain_mappings" USING btree (("full_domain" collate "C")) WHERE "http_domain_mappings"."verification_state" = 'verified';--> statement-breakpoint
+CREATE INDEX "http_domain_mappings_user_endpoint" ON "http_domain_mappings" USING btree ("user_id",("full_domain" collate "C")) WHERE "http_domain_mappings"."verification_state" = 'verified';--> statement-breakpoint
+CREATE INDEX "http_domain_mappings_namespace_endpoint" ON "http_domain_mappings" USING btree ("namespace_id",("full_domain" collate "C")) WHERE "http_domain_mappings"."verification_state" = 'verified' and "http_domain_mappings"."namespace_id" is not null;

@@ -3,6 +3,9 @@
 BEGIN;
 -- Rows that 0.1.0 cannot have.
 DELETE FROM signing_keys WHERE purpose = 'session' OR algorithm <> 'ES256';
+-- Routes: without their ends they would stay for ever.
+DELETE FROM port_mappings WHERE ends_with_client OR expires_at IS NOT NULL;
+DELETE FROM http_domain_mappings WHERE ends_with_client OR expires_at IS NOT NULL AND user_id IS NOT NULL;
 DELETE FROM api_keys WHERE NOT scopes <@ array['read', 'write'];
 ALTER TABLE clients
 	DROP COLUMN namespace_id,
@@ -21,8 +24,10 @@ ALTER TABLE http_domain_mappings
 	DROP COLUMN proof_checked_at,
 	DROP COLUMN proof_missing_since,
 	DROP COLUMN proof_due_at,
-	DROP COLUMN ends_with_client;
-ALTER TABLE port_mappings DROP COLUMN namespace_id, DROP COLUMN expires_at, DROP COLUMN ends_with_client;
+	DROP COLUMN ends_with_client,
+	DROP COLUMN made_attached;
+ALTER TABLE port_mappings DROP COLUMN namespace_id, DROP COLUMN expires_at, DROP COLUMN ends_with_client,
+	DROP COLUMN made_attached;
 ALTER TABLE users DROP COLUMN row_version;
 ALTER TABLE signing_keys
 	DROP CONSTRAINT signing_keys_purpose_known,
@@ -34,7 +39,8 @@ ALTER TABLE api_keys
 	ADD CONSTRAINT api_keys_scopes_known CHECK (scopes <@ array['read', 'write']);
 DROP TABLE client_config_changes, client_sessions, connection_log, memberships, refresh_tokens, usage_rollups,
 	user_bandwidth, namespaces;
-DROP INDEX reserved_names_until, audit_log_request, audit_log_at;
+DROP INDEX reserved_names_until, audit_log_request, audit_log_at, port_mappings_endpoint, port_mappings_user_endpoint,
+	http_domain_mappings_endpoint, http_domain_mappings_user_endpoint;
 -- The next upgrade applies it again.
 DELETE FROM drizzle.__drizzle_migrations
 	WHERE created_at > (SELECT created_at FROM drizzle.__drizzle_migrations ORDER BY id LIMIT 1 OFFSET 1);

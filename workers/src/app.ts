@@ -19,6 +19,7 @@ import { connectionsRoutes } from './api/routes/connections/connections.ts';
 import { dnsCredentialsRoutes } from './api/routes/dns/dns-credentials.ts';
 import { dnsRecordsRoutes } from './api/routes/dns/dns-records.ts';
 import { dnsZonesRoutes } from './api/routes/dns/dns-zones.ts';
+import { type DocsAssets, docsRoutes } from './api/routes/docs/docs.ts';
 import { domainsRoutes } from './api/routes/domains/domains.ts';
 import { reservedNamesRoutes } from './api/routes/domains/reserved-names.ts';
 import { mappingsRoutes } from './api/routes/mappings/mappings.ts';
@@ -81,6 +82,7 @@ export interface AppParts {
   health: HealthRepository;
   rateLimiter: RateLimiter;
   log: Log;
+  docs: DocsAssets;
   /** Routers with credentials of their own, by their path. */
   mounts: { path: string; router: Hono }[];
 }
@@ -155,6 +157,7 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
     app.route('/api/v1', router as OpenAPIHono<AppEnv>);
   }
 
+  app.route('/docs', docsRoutes(parts.docs));
   app.get('/openapi.json', (c) => {
     described ??= JSON.stringify(describeApi(app));
     return c.body(described, 200, { 'content-type': 'application/json', 'cache-control': 'no-cache' });

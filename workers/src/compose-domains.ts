@@ -12,6 +12,8 @@ import { DomainProofService, PROOF_SCHEDULE } from './services/domain-proof-serv
 import { DomainService } from './services/domain-service.ts';
 import type { Log } from './services/node-ports.ts';
 import type { PresenceReader } from './services/ports.ts';
+import { ProofLooks } from './services/proof-looks.ts';
+import { ProofSweep } from './services/proof-sweep.ts';
 import type { PublicUrls } from './services/public-urls.ts';
 import { randomInteger } from './services/random.ts';
 import type { RateLimiter } from './services/rate-limiter.ts';
@@ -44,22 +46,25 @@ export function composeDomains({
 }: DomainsDeps) {
   const { baseDomains, dnsResolverUrl, encryptionKey } = settings;
   const repository = createDomainRepository(postgres);
+  const domainNames = new DomainNames({ domains: repository }, { baseDomains });
   const domains = new DomainService({
     domains: repository,
-    names: new DomainNames({ domains: repository }, { baseDomains }),
+    names: domainNames,
     ...{ clients, presences, waiting, teller, urls },
     proofToken: (userId, fullDomain) => proofToken(encryptionKey, userId, fullDomain),
   });
-  const domainProofs = new DomainProofService(
-    {
-      domains: repository,
-      proofs: createDomainProofRepository(postgres, PROOF_SCHEDULE),
-      resolver: createDohResolver({ fetch: (url, init) => fetch(url, init), randomInteger }, { url: dnsResolverUrl }),
-      ...{ teller, rateLimiter, log },
-      show: (caller, domainId) => domains.find(caller, domainId),
-    },
-    { baseDomains },
+  const proofs = createDomainProofRepository(postgres, PROOF_SCHEDULE);
+  const resolver = createDohResolver(
+    { fetch: (url, init) => fetch(url, init), randomInteger },
+    { url: dnsResolverUrl },
   );
+  const looks = new ProofLooks({ proofs, resolver }, { baseDomains });
+  const domainProofs = new DomainProofService({
+    domains: repository,
+    ...{ proofs, looks, teller, rateLimiter },
+    show: (caller, domainId) => domains.find(caller, domainId),
+  });
+  const proofSweep = new ProofSweep({ proofs, looks, teller, log });
   const reservedNames = new ReservedNameService({ names: createReservedNameRepository(postgres) });
-  return { domains, domainProofs, reservedNames };
+  return { domains, domainNames, domainProofs, proofSweep, reservedNames };
 }

@@ -7,6 +7,7 @@ import { createDelivery } from './delivery/change-delivery.ts';
 import type { Env, Settings } from './env.ts';
 import { ExistenceCache } from './lookup/existence-cache.ts';
 import { createLookup } from './lookup/lookup.ts';
+import { RememberedRoutes } from './lookup/remembered-routes.ts';
 import { createPresenceReader } from './lookup/presence-reader.ts';
 import { createAnonymousRepository } from './repositories/anonymous-repository.ts';
 import { createAttachmentRepository } from './repositories/attachment-repository.ts';
@@ -19,6 +20,7 @@ import type { Postgres } from './repositories/postgres.ts';
 import { createRelayNodeRepository } from './repositories/relay-node-repository.ts';
 import { createRetentionRepository } from './repositories/retention-repository.ts';
 import { createSessionRepository } from './repositories/session-repository.ts';
+import { createRouteEndRepository } from './repositories/route-end-repository.ts';
 import { createSigningKeyRepository } from './repositories/signing-key-repository.ts';
 import { createSweepRepository } from './repositories/sweep-repository.ts';
 import { createUsageRepository } from './repositories/usage-repository.ts';
@@ -26,6 +28,7 @@ import { AgentSessionService } from './services/agent-session-service.ts';
 import { AttachmentService } from './services/attachment-service.ts';
 import type { Authenticator } from './services/authenticator.ts';
 import { createCipher } from './services/cipher.ts';
+import { ChangeTeller } from './services/change-teller.ts';
 import type { ClientService } from './services/client-service.ts';
 import type { Handovers } from './services/handovers.ts';
 import type { LoginRepository, LoginTokens } from './services/login-ports.ts';
@@ -43,6 +46,7 @@ import type {
 } from './services/ports.ts';
 import { RelayRegistrationService } from './services/relay-registration-service.ts';
 import { SigningKeyService } from './services/signing-key-service.ts';
+import { RouteEndings } from './services/route-endings.ts';
 import { runSweep, type SweepDeps } from './services/sweep-service.ts';
 import { UsageService } from './services/usage-service.ts';
 import { createClientTokens } from './tickets/client-tokens.ts';
@@ -102,7 +106,8 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
   const nodeRows = createRelayNodeRepository(postgres);
   const presences = createPresenceReader(owners, nodes);
   const existence = new ExistenceCache(now, EXISTENCE);
-  const lookup = createLookup({ bindings, routes, presences: owners, nodes, store, existence, later });
+  const remembered = new RememberedRoutes(now);
+  const lookup = createLookup({ bindings, routes, presences: owners, nodes, store, existence, remembered, later });
   const delivery = createDelivery({
     outbox: createOutboxRepository(postgres),
     ...{ bindings, policies, routes, presences: owners, registry, store },
@@ -112,6 +117,10 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
     { leaseMs: settings.relayLeaseMs, baseDomains: settings.baseDomains },
   );
   const clients = createAttachmentRepository(postgres);
+  const routeEndings = new RouteEndings({
+    endings: createRouteEndRepository(postgres),
+    ...{ presences, teller: new ChangeTeller(delivery, log) },
+  });
   return {
     accessTokens: clientTokens,
     logins,
@@ -123,7 +132,10 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
     control: createNodeControl(nodes, presences, registry),
     relayRoutes: relayRoutes({
       registration,
-      attachments: new AttachmentService({ policies, presences: owners, nodes, clients, ledgers, later }),
+      attachments: new AttachmentService({
+        ...{ policies, presences: owners, nodes, clients, ledgers, later },
+        clientsLeft: (clientIds) => routeEndings.clientsLeft(clientIds),
+      }),
       lookup,
       sessions: nodes,
       usage: new UsageService({ usage: createUsageRepository(postgres, now), ledgers, later, now }),
@@ -149,7 +161,7 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
     sweep: ({ proofs, zones }) =>
       runSweep(
         {
-          ...{ delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, proofs, zones, log },
+          ...{ delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, proofs, zones, routeEndings, log },
           ...{ logins, signingKeys, now },
           sessions: {
             sessions: createSessionRepository(postgres),

@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { openDatabase } from '@tunnox/db/client';
 import type { AppEnv } from './api/context.ts';
+import type { DocsAssets } from './api/routes/docs/docs.ts';
 import { createApp } from './app.ts';
 import { composeDns } from './compose-dns.ts';
 import { composeDomains } from './compose-domains.ts';
@@ -48,7 +49,7 @@ export interface ControlPlane {
 }
 
 /** Joins the control plane's parts. */
-export function compose(env: Env): ControlPlane {
+export function compose(env: Env, docs: DocsAssets): ControlPlane {
   const settings = parseSettings(env);
   const log = createLog((level, line) => console[level](line));
   const { databaseUrl, neonFetchEndpoint, encryptionKey, operatorKey, apiHosts } = settings;
@@ -102,7 +103,10 @@ export function compose(env: Env): ControlPlane {
       }),
       ...domainParts,
       ...dnsParts,
-      routes: new RouteService({ routes: createRouteRepository(postgres), presences }),
+      routes: new RouteService({
+        routes: createRouteRepository(postgres),
+        ...{ names: domainParts.domainNames, presences, teller },
+      }),
       ...composeInsight({ postgres, presences }),
       nodes: new NodeService({
         nodes: createNodeRepository(postgres),
@@ -113,6 +117,7 @@ export function compose(env: Env): ControlPlane {
       health: createHealthRepository(postgres),
       rateLimiter,
       log,
+      docs,
       mounts: [
         { path: '/relay/v1', router: live.relayRoutes },
         {
@@ -127,5 +132,8 @@ export function compose(env: Env): ControlPlane {
       corsOrigins: settings.corsOrigins,
     },
   );
-  return { app, sweep: () => live.sweep({ proofs: domainParts.domainProofs, zones: { sweep: sweepZones } }) };
+  return {
+    app,
+    sweep: () => live.sweep({ proofs: domainParts.proofSweep, zones: { sweep: sweepZones } }),
+  };
 }

@@ -1,4 +1,5 @@
 import { compose, type ControlPlane } from './compose.ts';
+import { DOCS_ASSETS } from './docs-assets.ts';
 import type { Env } from './env.ts';
 
 export { ClientPresence } from './objects/client-presence.ts';
@@ -13,7 +14,7 @@ let made: ControlPlane | undefined;
 
 /** An isolate serves one environment, and nothing in the control plane holds a connection. */
 function controlPlane(env: Env): ControlPlane {
-  made ??= compose(env);
+  made ??= compose(env, DOCS_ASSETS);
   return made;
 }
 

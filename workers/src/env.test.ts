@@ -34,6 +34,13 @@ test('parseSettings() reads the rate limit and the origins, which have defaults'
   assert.deepEqual(settings.corsOrigins, ['https://a.example', 'http://b:1']);
 });
 
+test('parseSettings() reads the algorithm of log-ins', () => {
+  assert.equal(parse({}).sessionAlgorithm, 'ES256');
+  for (const name of ['ES256', 'RS256', 'HS256']) {
+    assert.equal(parse({ SESSION_ALGORITHM: name }).sessionAlgorithm, name);
+  }
+});
+
 test('parseSettings() takes a resolver over HTTPS, and without the S on the same machine', () => {
   assert.equal(parse({}).dnsResolverUrl, 'https://cloudflare-dns.com/dns-query');
   for (const url of ['https://dns.example/dns-query', 'http://127.0.0.1:8053/dns-query', 'http://[::1]/q']) {
@@ -61,6 +68,8 @@ test('parseSettings() names the setting that is wrong, and no value', () => {
     ['CORS_ORIGINS', 'secret-value'],
     ['DNS_RESOLVER_URL', 'http://secret-value/dns-query'],
     ['DNS_RESOLVER_URL', 'ftp://127.0.0.1/secret-value'],
+    ['SESSION_ALGORITHM', 'none'],
+    ['SESSION_ALGORITHM', 'secret-value'],
     ['PUBLIC_HTTP_URL', 'http://secret-value'],
     ['API_HOSTS', ''],
     ['NEON_FETCH_ENDPOINT', 'secret-value'],

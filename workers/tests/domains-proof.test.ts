@@ -3,6 +3,7 @@ import { after, before, beforeEach, suite, test } from 'node:test';
 import { type DohFront, startDohFront } from '@tunnox/testing/doh-front';
 import { needs } from '@tunnox/testing/needs';
 import { type PowerDnsFixture, startPowerDns } from '@tunnox/testing/powerdns';
+import { FakeRelay } from './fake-relay.ts';
 import { type Answer, BASE_DOMAIN, type Body, TestStack } from './test-stack.ts';
 
 const ZONE = 'customer.example';
@@ -11,12 +12,16 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
   let powerDns: PowerDnsFixture;
   let front: DohFront;
   let stack: TestStack;
+  let relay: FakeRelay;
 
   before(async () => {
     powerDns = await startPowerDns();
     await powerDns.createZone(ZONE);
     front = await startDohFront(powerDns.dnsPort);
     stack = await TestStack.start({ DNS_RESOLVER_URL: front.url });
+    relay = new FakeRelay(stack.url);
+    const { body } = await stack.asOperator('POST', '/join-tokens', {});
+    await relay.register({ join_token: body['join_token'] as string });
   });
   beforeEach(() => {
     front.setMode('serve');
@@ -100,6 +105,12 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
 
   const resolves = async (host: string): Promise<boolean> =>
     (await stack.asOperator('GET', `/domains/lookup?host=${host}`)).status === 200;
+
+  /** Binding to which relays bring visitors; null: none. */
+  async function served(host: string): Promise<string | null> {
+    const answer = await relay.lookup(host);
+    return answer.found ? answer.binding.binding_id : null;
+  }
 
   const audited = async (domain: Body): Promise<string[]> =>
     (
@@ -285,6 +296,7 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
     const old = await before.claim(host);
     await prove('TXT', old);
     await before.verify(old);
+    assert.equal(await served(host), `domain:${old['domain_id']}`);
     const claim = await next.claim(host);
     await prove('CNAME', claim);
     const { status, body } = await next.verify(claim);
@@ -300,6 +312,7 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
     assert.deepEqual(await next.agentNames(), [host]);
     const lookup = await stack.asOperator('GET', `/domains/lookup?host=${host}`);
     assert.equal(lookup.body['binding_id'], `domain:${claim['domain_id']}`);
+    assert.equal(await served(host), `domain:${claim['domain_id']}`);
     const changes = await told(host);
     assert.deepEqual(
       changes.map(({ id, deleted }) => [id, deleted]),
@@ -409,6 +422,7 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
     const domain = await tenant.claim(host);
     await prove('TXT', domain);
     await tenant.verify(domain);
+    assert.equal(await served(host), `domain:${domain['domain_id']}`);
     await unprove(domain);
     await makeDue(domain);
     await stack.sweep();
@@ -434,6 +448,7 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
     const lost = await tenant.read(domain);
     assert.deepEqual([lost['verification_state'], lost['status']], ['pending_verification', 'pending_verification']);
     assert.equal(await resolves(host), false);
+    assert.equal(await served(host), null);
     assert.deepEqual(await tenant.agentNames(), []);
     assert.deepEqual(
       (await told(host)).map(({ deleted }) => deleted),
@@ -447,6 +462,40 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
     const back = await tenant.read(domain);
     assert.deepEqual([back['verification_state'], back['proof_missing_since']], ['verified', null]);
     assert.equal(await resolves(host), true);
+  });
+
+  test('routes below a domain end with its proof, and with the domain itself', async () => {
+    const tenant = await newTenant('router');
+    const host = `routed.${ZONE}`;
+    const [domain, inner] = [await tenant.claim(host), await tenant.claim(`inner.${host}`)];
+    for (const one of [domain, inner]) {
+      await prove('TXT', one);
+      assert.equal((await tenant.verify(one)).body['verification_state'], 'verified');
+    }
+    const route = async (endpoint: string): Promise<number> =>
+      (
+        await stack.call('POST', '/routes', {
+          token: tenant.token,
+          body: { endpoint, client_id: tenant.clientId, target_port: 1, ttl_seconds: 3600 },
+        })
+      ).status;
+    assert.equal(await route(`api.${host}`), 201);
+    assert.equal(await route(`api.inner.${host}`), 201);
+    assert.equal(await route(`notrouted.${ZONE}`), 422);
+    const endings = async (): Promise<(boolean | string)[]> => [
+      await resolves(`api.${host}`),
+      await resolves(`api.inner.${host}`),
+    ];
+    assert.deepEqual(await endings(), [true, true]);
+    await unprove(domain);
+    await age(domain, 'proof_missing_since', '73 hours');
+    await stack.sweep();
+    assert.equal((await tenant.read(domain))['verification_state'], 'pending_verification');
+    assert.deepEqual(await endings(), [false, true], 'what another proof covers stays');
+    const remove = await stack.call('DELETE', `/domains/${inner['domain_id']}`, { token: tenant.token });
+    assert.equal(remove.status, 204);
+    assert.deepEqual(await endings(), [false, false]);
+    assert.equal(await route(`api.${host}`), 422);
   });
 
   test('a resolver that is away, and name servers that fail, cost nobody a name', async () => {

@@ -267,7 +267,7 @@ describe('live state', () => {
 
     test('makes no object for names that do not exist', async () => {
       const files = () => readdir(live.plane.storageDir, { recursive: true });
-      const before = (await files()).filter((name) => name.includes('DomainRoute')).length;
+      const before = (await files()).filter((name) => /DomainRoute.*\.sqlite$/.test(name)).length;
       assert.ok(before > 0, 'objects of existing names are there');
       const names = Array.from({ length: 500 }, (_, index) => `scan-${index}.${live.plane.baseDomain}`);
       for (const shape of [
@@ -283,7 +283,7 @@ describe('live state', () => {
       }
       const answers = await Promise.all(names.map((name) => one.lookup(name)));
       assert.ok(answers.every((answer) => !answer.found));
-      assert.equal((await files()).filter((name) => name.includes('DomainRoute')).length, before);
+      assert.equal((await files()).filter((name) => /DomainRoute.*\.sqlite$/.test(name)).length, before);
     });
   });
 
@@ -421,6 +421,24 @@ describe('live state', () => {
       assert.equal(refused?.headers.get('retry-after'), '3600');
       assert.equal((await from('198.51.100.1')).status, 200);
       assert.equal((await from('2001:db8::1')).status, 200);
+    });
+
+    test('limits anonymous clients of one IPv6 subscriber, and of all whose address is not told', async () => {
+      const from = (address?: string) =>
+        live.trySession({}, address === undefined ? {} : { 'cf-connecting-ip': address });
+      const answers = await Promise.all(Array.from({ length: 22 }, (_, n) => from(`2001:db8:77:1:${n}::${n}`)));
+      assert.equal(answers.filter(({ status }) => status === 200).length, 20);
+      assert.equal((await from('2001:db8:77:2::1')).status, 200);
+      await live.sql(`insert into anonymous_creations (network, hour, created) values ('unknown', date_trunc('hour', now()), 1999)
+        on conflict (network, hour) do update set created = 1999`);
+      try {
+        assert.deepEqual(
+          [(await from()).status, (await from()).status, (await from('not an address')).status],
+          [200, 429, 429],
+        );
+      } finally {
+        await live.sql(`delete from anonymous_creations where network = 'unknown'`);
+      }
     });
 
     test('gives a configuration only when it is newer, to the client itself', async () => {

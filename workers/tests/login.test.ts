@@ -346,3 +346,23 @@ test('many at once are told to come again, or are let in: none is left hanging',
   assert.ok(answers.some(({ status }) => status === 200));
   for (const { status, headers } of answers) if (status === 503) assert.equal(headers.get('retry-after'), '1');
 });
+
+test('the sweep removes what has ended, and leaves what lives', async () => {
+  const userId = await newPerson('swept');
+  const { access, refresh: token } = await login('swept');
+  await stack.database.query(
+    `insert into refresh_tokens (jti, family, user_id, expires_at, revoked_at) values
+       ('over', 'over', $1, now() - interval '1 second', null),
+       ('revoked', 'revoked', $1, now() + interval '1 day', now() - interval '25 hours'),
+       ('just-revoked', 'revoked', $1, now() + interval '1 day', now())`,
+    [userId],
+  );
+  await stack.sweep();
+  const { rows } = await stack.database.query(
+    `select jti from refresh_tokens where user_id = $1 and length(jti) < 64`,
+    [userId],
+  );
+  assert.deepEqual(rows, [{ jti: 'just-revoked' }]);
+  assert.equal(await statusWith(access), 200);
+  tokensOf(await refresh(token));
+});

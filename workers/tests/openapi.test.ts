@@ -173,9 +173,7 @@ test('objects have names: nothing is described twice without one', () => {
 });
 
 test('schemas tell what their names do not: units, and what null means', () => {
-  const { properties } = api.resolve({ $ref: '#/components/schemas/Mapping' }) as {
-    properties: Record<string, Schema>;
-  };
+  const { properties } = api.resolve<{ properties: Record<string, Schema> }>({ $ref: '#/components/schemas/Mapping' });
   for (const name of ['user_id', 'source_client_id', 'total_bytes_in', 'version']) {
     assert.ok((properties[name]?.['description'] as string | undefined) !== undefined, name);
   }

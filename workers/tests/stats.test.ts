@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import type { ClientStats, DomainStats, MappingStats, SystemStats, UserStats } from '@tunnox/domain/api/stats';
 import type { UsageRequest } from '@tunnox/domain/relay-api';
+import { makeUlid } from '@tunnox/domain/ulid';
 import { waitFor } from '@tunnox/testing/wait-for';
 import type { FakeRelay } from './fake-relay.ts';
 import { instanceId } from './fake-relay.ts';
@@ -142,8 +144,10 @@ describe('counts', () => {
   test('a report counts once in everything, in whichever hour it was taken', async () => {
     const { tenant, clientId, domainId, entry } = await household();
     const taken = new Date(Date.now() - 3 * HOUR_MS);
+    // From the disk of a relay whose run of then has ended.
+    const incarnation = makeUlid(taken.getTime() - HOUR_MS, randomBytes(16));
     const body = {
-      ...{ incarnation: relay.registration.incarnation, sequence: ++sequence, entries: [entry] },
+      ...{ incarnation, sequence: ++sequence, entries: [entry] },
       ...{ taken_at: taken.toISOString(), interval_ms: 60_000 },
     };
     await Promise.all([1, 2, 3].map(() => relay.call('/usage', { body })));
@@ -368,6 +372,39 @@ describe('time online', () => {
     const begun = await sessionOf(clientId, false);
     assert.ok(Math.abs(begun.attached.getTime() - Date.now()) < 30_000);
     await sessionOf(other, true);
+  });
+
+  test('goes on over an outage of Postgres, in which agents come and go', async () => {
+    const [{ clientId: stays }, { clientId: leaves }, { clientId: comes }] = [
+      await household(),
+      await household(),
+      await household(),
+    ];
+    const away = await live.relay();
+    const [first, second, third] = [agentOf(stays), agentOf(leaves), agentOf(comes)];
+    // Its policy is known from before: that lets it in.
+    await away.attach(first, second, third);
+    await away.detach(third);
+    await sessionOf(comes, true);
+    await sessionOf(leaves, false);
+    await live.plane.postgres.pause();
+    const [again] = await away.attach({ ...third, connect_seq: 2 });
+    assert.equal(again?.outcome, 'accepted');
+    await away.detach(second);
+    const detachedAt = Date.now();
+    await live.plane.postgres.resume();
+    // One of three relays: it has its turn now or with the next sweep, as a relay that tells its load would.
+    away.send({ ...{ type: 'load', clients: 99, tunnels: 0, cpu: 0, memory_bytes: 0 }, bandwidth_bytes_per_s: 0 });
+    await waitFor(async () => {
+      await live.plane.runScheduled();
+      const [row] = await live.sql('select 1 from client_sessions where client_id = $1 and connect_seq = 2', comes);
+      return row !== undefined;
+    }, WAIT_MS);
+    const came = await sessionOf(comes, false);
+    assert.ok(came.attached.getTime() <= detachedAt, 'since it came, not since it was found');
+    const left = await sessionOf(leaves, true);
+    assert.ok(Math.abs((left.detached?.getTime() ?? 0) - detachedAt) < 5000);
+    assert.equal((await sessionOf(stays, false)).detached, null);
   });
 
   test('ends with the relay that dies, from its last sign of life', async () => {

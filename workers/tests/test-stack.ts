@@ -126,7 +126,10 @@ export class TestStack {
       signal: AbortSignal.timeout(15_000),
     });
     const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, body: (text === '' ? null : JSON.parse(text)) as Body };
+    const isJson = /^application\/(?:problem\+)?json/.test(answer.headers.get('content-type') ?? '');
+    // What is of another kind, such as lines of JSON, is given as it came.
+    const parsed: unknown = text === '' ? null : isJson ? JSON.parse(text) : { text };
+    return { status: answer.status, headers: answer.headers, body: parsed as Body };
   }
 
   asOperator(method: string, path: string, body?: unknown): Promise<Answer> {

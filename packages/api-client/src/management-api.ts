@@ -9,6 +9,7 @@ import { Namespaces } from './resources/namespaces.ts';
 import { Nodes } from './resources/nodes.ts';
 import { Plans } from './resources/plans.ts';
 import { Records } from './resources/records.ts';
+import { ReservedNames } from './resources/reserved-names.ts';
 import { Routes } from './resources/routes.ts';
 import { SigningKeys } from './resources/signing-keys.ts';
 import { Stats } from './resources/stats.ts';
@@ -26,6 +27,7 @@ export class ManagementApi extends Resource {
   readonly clients: Clients;
   readonly mappings: Mappings;
   readonly domains: Domains;
+  readonly reservedNames: ReservedNames;
   readonly routes: Routes;
   readonly stats: Stats;
   readonly records: Records;
@@ -42,6 +44,7 @@ export class ManagementApi extends Resource {
     this.clients = new Clients(caller, bearer);
     this.mappings = new Mappings(caller, bearer);
     this.domains = new Domains(caller, bearer);
+    this.reservedNames = new ReservedNames(caller, bearer);
     this.routes = new Routes(caller, bearer);
     this.stats = new Stats(caller, bearer);
     this.records = new Records(caller, bearer);

@@ -226,6 +226,7 @@ const ME = {
   role: 'user',
   scopes: ['read', 'write'],
   client_id: null,
+  namespaces: [],
   user: {
     user_id: 100_000_001,
     username: 'ada',
@@ -243,6 +244,7 @@ const ME = {
     created_at: NOW,
     updated_at: NOW,
     last_login_at: null,
+    version: 1,
   },
 };
 

@@ -3,6 +3,7 @@ import { after, before, test, type TestContext } from 'node:test';
 import { ApiCaller } from '@tunnox/api-client/api-caller';
 import { ManagementApi } from '@tunnox/api-client/management-api';
 import { type ControlPlaneFixture, startControlPlane } from '@tunnox/testing/control-plane-fixture';
+import { CredentialFile } from '../src/credentials/credential-file.ts';
 import { command, configDir, type PrintedEvent } from './run-command.ts';
 
 let plane: ControlPlaneFixture;
@@ -61,6 +62,26 @@ test('tunnox clients makes, lists, shows, switches and deletes clients', async (
   assert.equal((await text('clients', 'delete', id)).out, `Client ${id} is deleted\n`);
   const gone = await text('clients', 'show', id);
   assert.deepEqual([gone.code, gone.error], [1, `There is no client ${id}\n`]);
+});
+
+test('tunnox clients claim takes the code from this machine, or is told where it is', async (t) => {
+  const { json, text, env } = await login(t, 'claimer');
+  const opened = await fetch(`${plane.apiUrl}/agent/v1/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ agent_version: 'test', protocol: 1 }),
+  });
+  const { client_id: id, auth_code } = (await opened.json()) as { client_id: number; auth_code: string };
+  const unknown = await text('clients', 'claim', String(id));
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.error, /give it by --code/);
+  await new CredentialFile(env.TUNNOX_CONFIG_DIR).update((credentials) => {
+    credentials.clients.push({ server: plane.apiUrl, owner: 'anonymous', client_id: id, auth_code });
+  });
+  const claimed = await json('clients', 'claim', String(id), '--name', 'mine');
+  assert.equal(typeof claimed['new_client_id'], 'number');
+  const again = await json('clients', 'claim', String(id), '--code', auth_code);
+  assert.deepEqual([again['event'], again['code']], ['error', 'client_claimed']);
 });
 
 test('tunnox mappings and domains make what the server then has', async (t) => {

@@ -31,6 +31,8 @@ export interface ControlPlaneOptions {
   relayLeaseMs?: number;
   /** Requests a second of one principal, and how many at once; absent: as in production. */
   rateLimit?: { perS: number; burst: number };
+  /** Algorithm of log-ins' tokens; absent: ES256. */
+  sessionAlgorithm?: 'ES256' | 'RS256' | 'HS256';
 }
 
 const HOST = '127.0.0.1';
@@ -121,6 +123,7 @@ export class ControlPlane {
       publicHttpsUrl,
       relayLeaseMs,
       rateLimit,
+      sessionAlgorithm,
     } = this.#options;
     const redisUrl = redis === null ? null : redis.kind === 'gateway' ? this.#upstash?.url : redis.url;
     return {
@@ -143,6 +146,7 @@ export class ControlPlane {
       ...(rateLimit === undefined
         ? {}
         : { RATE_LIMIT_PER_S: String(rateLimit.perS), RATE_LIMIT_BURST: String(rateLimit.burst) }),
+      ...(sessionAlgorithm === undefined ? {} : { SESSION_ALGORITHM: sessionAlgorithm }),
     };
   }
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { parse } from 'smol-toml';
 import { z } from 'zod';
 
@@ -9,6 +9,7 @@ const wranglerSchema = z.object({
   main: z.string(),
   compatibility_date: z.string(),
   compatibility_flags: z.array(z.string()).default([]),
+  rules: z.array(z.object({ type: z.literal('Text'), globs: z.array(z.string().startsWith('**/')) })).default([]),
   durable_objects: z.object({ bindings: z.array(z.object({ name: z.string(), class_name: z.string() })) }),
 });
 
@@ -43,10 +44,13 @@ export async function bundleWorker(root: URL, options: { minify?: boolean } = {}
     mainFields: ['browser', 'module', 'main'],
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:*', 'node:*'],
+    plugins: [textModules(wrangler.rules.flatMap(({ globs }) => globs))],
     // Packages that name Node's own modules without the prefix; Wrangler does the same.
     alias: { crypto: 'node:crypto' },
     minify: options.minify === true,
     sourcemap: options.minify === true ? false : 'inline',
+    // The sources lie beside it; with them in it, each start would read twice as much.
+    sourcesContent: false,
     logLevel: 'silent',
   });
   const code = outputFiles[0]?.text;
@@ -57,5 +61,20 @@ export async function bundleWorker(root: URL, options: { minify?: boolean } = {}
     compatibilityFlags: wrangler.compatibility_flags,
     objects: Object.fromEntries(wrangler.durable_objects.bindings.map(({ name, class_name }) => [name, class_name])),
     code,
+  };
+}
+
+/** Files that are imported as text, by wrangler's rules of the form `**` and a file name. */
+function textModules(globs: string[]): Plugin {
+  const names = globs.map((glob) => glob.slice('**/'.length).replaceAll(/[^\w-]/g, String.raw`\$&`));
+  return {
+    name: 'text-modules',
+    setup(esbuild) {
+      if (names.length === 0) return;
+      esbuild.onLoad({ filter: new RegExp(`[\\\\/](?:${names.join('|')})$`) }, async ({ path }) => ({
+        contents: await readFile(path, 'utf8'),
+        loader: 'text',
+      }));
+    },
   };
 }

@@ -43,6 +43,7 @@ test(
     try {
       platform = await startStack({ env: { TUNNOX_DEMO: 'off', DNS_RESOLVER_URL: records.url } });
       const env = { TUNNOX: platform.stack.api_url, OPERATOR_KEY: platform.stack.operator_key };
+      await assertComplete(platform.stack.api_url, shell);
       const outputs = await runShellBlocks(shell, env);
       const faults = shell.flatMap((block, index) =>
         answerFaults(block, following(blocks, block), outputs[index] ?? ''),
@@ -55,6 +56,16 @@ test(
     }
   },
 );
+
+/** Each resource that the API's own description names has an example. */
+async function assertComplete(apiUrl: string, shell: DocBlock[]): Promise<void> {
+  const answer = await fetch(`${apiUrl}/openapi.json`);
+  const { paths } = (await answer.json()) as { paths: Record<string, unknown> };
+  const resources = new Set(Object.keys(paths).flatMap((path) => /^\/api\/v1\/[^/]+/.exec(path) ?? []));
+  assert.ok(resources.size > 10, 'the description has resources');
+  const missing = [...resources].filter((resource) => !shell.some(({ text }) => text.includes(resource)));
+  assert.deepEqual(missing, [], 'resources without an example in docs/API.md');
+}
 
 /** The owners of names have made the records that they were told to make. */
 async function proofsAt({ api_url: server, operator_key: key }: Stack, name: string): Promise<string[]> {

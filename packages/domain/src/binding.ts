@@ -40,8 +40,17 @@ export const bindingSchema = z.object({
   host_header: z.string().max(255).nullable(),
   /** Show the warning page to browsers on their first visit (anonymous names). */
   warning_page: z.boolean(),
+  /** From then on it is no more, whoever has not heard of it; null or absent: it does not end by itself. */
+  expires_at: z.iso.datetime().nullable().optional(),
+  /** It was made for a time only: Postgres alone knows it (docs/adr/0012). */
+  route: z.boolean().optional(),
   access: accessRulesSchema,
 });
+
+/** Whether the binding's time is over. @param nowMs Milliseconds since 1970. */
+export function hasEnded({ expires_at }: Pick<Binding, 'expires_at'>, nowMs: number): boolean {
+  return expires_at !== null && expires_at !== undefined && Date.parse(expires_at) <= nowMs;
+}
 
 export type Binding = z.infer<typeof bindingSchema>;
 export type AccessRules = z.infer<typeof accessRulesSchema>;

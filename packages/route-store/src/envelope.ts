@@ -24,12 +24,13 @@ export function mayReplace(held: Envelope<unknown>, next: Envelope<unknown>): bo
   return next.gone || !held.gone;
 }
 
-/** How a route is stored. */
-export function storedRoute(record: RouteRecord): Stored<RouteRecord['binding']> {
-  const gone = record.binding === null;
+/** How a route is stored: not beyond its own end. @param nowMs Milliseconds since 1970. */
+export function storedRoute({ version, binding }: RouteRecord, nowMs: number): Stored<RouteRecord['binding']> {
+  if (binding === null) return { envelope: { rank: [version], gone: true, data: null }, ttlMs: TOMBSTONE_TTL_MS };
+  const leftMs = typeof binding.expires_at === 'string' ? Date.parse(binding.expires_at) - nowMs : RECORD_TTL_MS;
   return {
-    envelope: { rank: [record.version], gone, data: record.binding },
-    ttlMs: gone ? TOMBSTONE_TTL_MS : RECORD_TTL_MS,
+    envelope: { rank: [version], gone: false, data: binding },
+    ttlMs: Math.max(1, Math.min(RECORD_TTL_MS, leftMs)),
   };
 }
 

@@ -27,7 +27,7 @@ export class MemoryRouteStore implements RouteStore {
   }
 
   async putRoute(endpoint: string, record: RouteRecord): Promise<boolean> {
-    return this.#put(`route:${endpoint}`, storedRoute(record));
+    return this.#put(`route:${endpoint}`, storedRoute(record, this.#now()));
   }
 
   async getPresence(clientId: number): Promise<PresenceRecord | null> {

@@ -47,7 +47,7 @@ export class RedisRouteStore implements RouteStore {
   }
 
   putRoute(endpoint: string, record: RouteRecord): Promise<boolean> {
-    return this.#put(ROUTE + endpoint, storedRoute(record));
+    return this.#put(ROUTE + endpoint, storedRoute(record, Date.now()));
   }
 
   async getPresence(clientId: number): Promise<PresenceRecord | null> {

@@ -1,13 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as delay } from 'node:timers/promises';
-import { freePortBlock } from './port-block.ts';
 import { findProgram } from './needs.ts';
+import { freePortBlock } from './port-block.ts';
+import { type PowerDnsAnswer, PowerDnsServer, SERVER_ID } from './powerdns-server.ts';
 
 /** Records of one name and type, as PowerDNS's API has them: names with a trailing dot. */
 export interface RrSet {
@@ -16,12 +14,6 @@ export interface RrSet {
   ttl: number;
   records: { content: string; disabled: boolean }[];
   comments?: { content: string; account: string; modified_at?: number }[];
-}
-
-/** What the API answered; `body` null: nothing. */
-export interface PowerDnsAnswer {
-  status: number;
-  body: unknown;
 }
 
 export interface PowerDnsFixture {
@@ -56,10 +48,6 @@ export interface PowerDnsFixture {
   stop: () => Promise<void>;
 }
 
-const SERVER_ID = 'localhost';
-const START_TIMEOUT_MS = 20_000;
-const CALL_TIMEOUT_MS = 10_000;
-const POLL_MS = 25;
 const STARTS_MAX = 3;
 /** Where Debian's package and those of other systems have it. */
 const SCHEMAS = [
@@ -82,7 +70,7 @@ export async function startPowerDns(): Promise<PowerDnsFixture> {
     for (let tries = 1; ; tries += 1) {
       const [dnsPort, apiPort] = await twoPorts();
       try {
-        const server = new PowerDns({ program, dir, dnsPort, apiPort, apiKey });
+        const server = new PowerDnsServer({ program, dir, dnsPort, apiPort, apiKey });
         await server.start();
         return toFixture(server, removeDir);
       } catch (error) {
@@ -96,7 +84,7 @@ export async function startPowerDns(): Promise<PowerDnsFixture> {
   }
 }
 
-function toFixture(server: PowerDns, removeDir: () => Promise<void>): PowerDnsFixture {
+function toFixture(server: PowerDnsServer, removeDir: () => Promise<void>): PowerDnsFixture {
   const kill = () => server.kill();
   // A test file that is cut short must not leave its server behind.
   process.once('exit', kill);
@@ -137,131 +125,6 @@ function toFixture(server: PowerDns, removeDir: () => Promise<void>): PowerDnsFi
       await removeDir();
     },
   };
-}
-
-interface PowerDnsOptions {
-  program: string;
-  dir: string;
-  dnsPort: number;
-  apiPort: number;
-  apiKey: string;
-}
-
-/** One server process, and its API. */
-class PowerDns {
-  readonly options: PowerDnsOptions;
-  #child: ChildProcess | undefined;
-
-  constructor(options: PowerDnsOptions) {
-    this.options = options;
-  }
-
-  get apiUrl(): string {
-    return `http://127.0.0.1:${this.options.apiPort}`;
-  }
-
-  async start(): Promise<void> {
-    if (this.#child !== undefined) return;
-    const { program, dir } = this.options;
-    await writeFile(join(dir, 'pdns.conf'), configuration(this.options), { mode: 0o600 });
-    const child = spawn(program, [`--config-dir=${dir}`], { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/' });
-    this.#child = child;
-    const said: string[] = [];
-    for (const output of [child.stdout, child.stderr]) {
-      output.setEncoding('utf8').on('data', (text: string) => {
-        said.push(text);
-        if (said.length > 50) said.shift();
-      });
-    }
-    const end = performance.now() + START_TIMEOUT_MS;
-    while (!(await this.#answers())) {
-      if (child.exitCode !== null || child.signalCode !== null || performance.now() > end) {
-        await this.end();
-        throw new Error(`Cannot start PowerDNS:\n${said.join('').split('\n').slice(-10).join('\n')}`);
-      }
-      await delay(POLL_MS);
-    }
-  }
-
-  async end(): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
-
-  kill(): void {
-    this.#child?.kill('SIGKILL');
-  }
-
-  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child?.kill(name);
-  }
-
-  async call(method: string, path: string, body?: unknown): Promise<PowerDnsAnswer> {
-    const answer = await fetch(`${this.apiUrl}/api/v1/servers/${SERVER_ID}${path}`, {
-      method,
-      headers: { 'x-api-key': this.options.apiKey, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
-    });
-    const text = await answer.text();
-    return { status: answer.status, body: text === '' ? null : (JSON.parse(text) as unknown) };
-  }
-
-  /** @throws {Error} unless it succeeds. */
-  async demand(method: string, path: string, body?: unknown): Promise<unknown> {
-    const answer = await this.call(method, path, body);
-    if (answer.status >= 300) {
-      throw new Error(`PowerDNS refused ${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    }
-    return answer.body;
-  }
-
-  /** The web server starts last. That it is ours shows by the key. */
-  async #answers(): Promise<boolean> {
-    try {
-      return (await this.call('GET', '')).status === 200;
-    } catch {
-      return false;
-    }
-  }
-}
-
-function configuration({ dir, dnsPort, apiPort, apiKey }: PowerDnsOptions): string {
-  return Object.entries({
-    launch: 'gsqlite3',
-    'gsqlite3-database': join(dir, 'zones.sqlite3'),
-    'gsqlite3-pragma-synchronous': 0,
-    'local-address': '127.0.0.1',
-    'local-port': dnsPort,
-    'socket-dir': dir,
-    'write-pid': 'no',
-    guardian: 'no',
-    daemon: 'no',
-    'disable-syslog': 'yes',
-    loglevel: 3,
-    'security-poll-suffix': '',
-    // What a test changes is served at once.
-    'cache-ttl': 0,
-    'query-cache-ttl': 0,
-    'negquery-cache-ttl': 0,
-    'zone-cache-refresh-interval': 0,
-    // A record whose script fails is how a name server says SERVFAIL.
-    'enable-lua-records': 'yes',
-    'receiver-threads': 1,
-    'distributor-threads': 1,
-    api: 'yes',
-    'api-key': apiKey,
-    webserver: 'yes',
-    'webserver-address': '127.0.0.1',
-    'webserver-port': apiPort,
-    'webserver-allow-from': '127.0.0.1',
-    'webserver-loglevel': 'none',
-  })
-    .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
 }
 
 /** Both below those that outgoing connections get, of UDP as of TCP. */

@@ -15,8 +15,8 @@ export interface UsageSource {
   reported(entries: readonly UsageEntry[], answer: UsageAnswer): void;
   /** Users and anonymous clients of whom it shall say what is left though nothing was counted. */
   asking(): { user_ids: number[]; client_ids: number[] };
-  /** Users whose speed it shall know. */
-  sharedUsers(): ReadonlySet<number>;
+  /** Speeds that it shall know, in bytes a second, by user. */
+  sharedSpeeds(): ReadonlyMap<number, number>;
 }
 
 export interface UsageReporterDeps {
@@ -91,7 +91,7 @@ export class UsageReporter {
     const intervalMs = Math.max(1, Math.round(now - this.#takenAtMs));
     const taken = { taken_at: new Date(now).toISOString(), interval_ms: intervalMs };
     const entries = source.takeUsage();
-    const shared = this.#speeds(entries, intervalMs);
+    const shared = this.#speeds();
     const { user_ids, client_ids } = source.asking();
     this.#takenAtMs = now;
     let away = !(await this.#sendSpooled());
@@ -112,15 +112,12 @@ export class UsageReporter {
   }
 
   /** Speeds of users who have only a share of their bandwidth here; one who has stopped is told once more. */
-  #speeds(entries: readonly UsageEntry[], intervalMs: number): NonNullable<UsageRequest['shared']> {
-    const users = this.#deps.source.sharedUsers();
-    const bytes = new Map([...this.#moving].filter((userId) => users.has(userId)).map((userId) => [userId, 0]));
-    for (const { user_id: userId, bytes_in, bytes_out } of entries) {
-      if (userId !== null && users.has(userId)) bytes.set(userId, (bytes.get(userId) ?? 0) + bytes_in + bytes_out);
-    }
-    const speeds = [...bytes].map(([user_id, sum]) => ({ user_id, bytes_per_s: (sum * 1000) / intervalMs }));
-    this.#moving = new Set(speeds.flatMap(({ user_id, bytes_per_s }) => (bytes_per_s > 0 ? [user_id] : [])));
-    return speeds;
+  #speeds(): NonNullable<UsageRequest['shared']> {
+    const speeds = [...this.#deps.source.sharedSpeeds()].filter(
+      ([userId, speed]) => speed > 0 || this.#moving.has(userId),
+    );
+    this.#moving = new Set(speeds.filter(([, speed]) => speed > 0).map(([userId]) => userId));
+    return speeds.map(([user_id, bytes_per_s]) => ({ user_id, bytes_per_s }));
   }
 
   /** @returns false when the control plane is away */

@@ -58,6 +58,8 @@ test('RelayAdmission.admit() decides by the newest binding it knows', () => {
   const deny = { allow: [], deny: ['192.0.2.0/24'] };
   const cases: [asked: Binding, pushed: Binding | null, cause: string][] = [
     [binding(), null, 'admitted'],
+    [binding({ expires_at: new Date(1_000_000).toISOString() }), null, 'unknown_binding'],
+    [binding({ expires_at: new Date(1_000_001).toISOString() }), null, 'admitted'],
     [binding({ enabled: false }), null, 'disabled'],
     [binding({ access: deny }), null, 'denied'],
     [binding(), binding({ version: 2, enabled: false }), 'disabled'],
@@ -439,10 +441,22 @@ test('RelayAdmission asks to report while a share is used up, ever less often wi
   admission.applyPolicy(share(500, 2));
   move(490, 12);
   assert.ok(wanted.length >= 1 && wanted.length <= 2, wanted.join());
-  // All of the limit is here: there is nothing to ask for.
+  // Nothing moves any more, also without a tunnel: others may have the share. That is told once.
+  const speed = admission.sharedSpeeds().get(100_000_001) ?? 0;
+  assert.ok(Math.abs(speed - 490) < 100, String(speed));
   wanted.length = 0;
+  admitted.release();
+  clock.advance(20_000);
+  assert.ok(wanted.length >= 1, 'told that it is over');
+  assert.equal(admission.sharedSpeeds().get(100_000_001), 0);
+  wanted.length = 0;
+  clock.advance(60_000);
+  assert.deepEqual([wanted, clock.pending], [[], 0]);
+  // All of the limit is here: there is nothing to ask for.
   admission.applyPolicy(share(1000, 3));
-  move(990, 60);
+  const other = admission.admit(600_000_000, null, binding(), VISITOR);
+  other.meter.bytesOut += 100_000;
+  clock.advance(60_000);
   assert.deepEqual(wanted, []);
 });
 
@@ -458,11 +472,34 @@ test('RelayAdmission forgets a user when the last client has left and everything
     admission.clientLeft(clientId);
   };
   leave(600_000_000);
-  assert.equal(admission.sharedUsers().size, 1);
+  assert.equal(admission.sharedSpeeds().size, 1);
   leave(600_000_001);
-  assert.equal(admission.sharedUsers().size, 0);
+  assert.equal(admission.sharedSpeeds().size, 0);
   // A push that was under way when its client left.
   admission.applyPolicy(policy(share));
   admission.reported([], { allowances: [] });
-  assert.equal(admission.sharedUsers().size, 0);
+  assert.equal(admission.sharedSpeeds().size, 0);
+});
+
+test('RelayAdmission tells that a share is not needed any more, also when its tunnel had closed before it was told of', () => {
+  const clock = new FakeClock();
+  const admission = new RelayAdmission(clock);
+  let wanted = 0;
+  admission.onReportWanted = () => wanted++;
+  const share = { bandwidth_bytes_per_s: 100, ...ledger({ version: 1, total_bandwidth_bytes_per_s: 1000 }) };
+  admission.applyPolicy(policy(share));
+  const admitted = admission.admit(600_000_000, null, binding(), VISITOR);
+  for (let second = 0; second < 4; second++) {
+    clock.advance(1000);
+    admitted.meter.bytesOut += 60;
+  }
+  admitted.release();
+  clock.advance(500);
+  assert.equal(clock.pending, 0);
+  assert.ok((admission.sharedSpeeds().get(100_000_001) ?? 0) > 40);
+  clock.advance(20_000);
+  assert.ok(wanted >= 1);
+  assert.equal(admission.sharedSpeeds().get(100_000_001), 0);
+  clock.advance(1000);
+  assert.equal(clock.pending, 0);
 });

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { AccessRules, Binding } from '@tunnox/domain/binding';
+import { type AccessRules, type Binding, hasEnded } from '@tunnox/domain/binding';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
 import type { Clock, Timer } from '../clock.ts';
@@ -47,6 +47,7 @@ export class RelayAdmission implements Admission {
 
   admit(clientId: number, policy: ClientPolicy | null, asked: Binding, visitor: string): Admitted {
     const binding = this.#newest(policy, asked);
+    if (hasEnded(binding, this.#clock.now())) throw new TunnelRefused('unknown_binding', 'This route has ended');
     if (!binding.enabled) throw new TunnelRefused('disabled', 'This tunnel is switched off');
     if (!this.#accessList(binding.access).allows(visitor)) {
       throw new TunnelRefused('denied', 'The access rules of this tunnel do not let your address in');
@@ -103,11 +104,16 @@ export class RelayAdmission implements Admission {
     return asking;
   }
 
-  /** Users of whose bandwidth there is only a share here. */
-  sharedUsers(): Set<number> {
-    const users = new Set<number>();
-    for (const { userId, isShared } of this.#accounts.values()) if (userId !== null && isShared) users.add(userId);
-    return users;
+  /** Bytes a second lately of the users of whose bandwidth there is only a share here, for a report. */
+  sharedSpeeds(): Map<number, number> {
+    const speeds = new Map<number, number>();
+    for (const account of this.#accounts.values()) {
+      if (account.userId === null || !account.isShared) continue;
+      speeds.set(account.userId, account.tellSpeed());
+      // Its tunnels may have closed meanwhile: that has to be told as well.
+      if (account.holdsShare) this.#armSweep();
+    }
+    return speeds;
   }
 
   /** Everything that was counted since the last call. */
@@ -266,9 +272,11 @@ export class RelayAdmission implements Admission {
     for (const account of this.#accounts.values()) {
       if (!account.isWatched) continue;
       for (const tunnel of account.tunnels) this.#count(account, tunnel);
-      reportWanted = account.shouldReport || account.wantsMore || reportWanted;
+      // Both are asked: each begins its next span of time with it.
+      const news = account.hasShareNews();
+      reportWanted ||= account.shouldReport || news;
       this.#endExhausted(account);
-      again ||= account.tunnels.size > 0;
+      again ||= account.tunnels.size > 0 || account.holdsShare;
     }
     if (again) this.#armSweep();
     if (reportWanted) this.onReportWanted();

@@ -72,10 +72,20 @@ export class UserAccount {
     return this.#totalBandwidth !== null && share !== null && share < this.#totalBandwidth;
   }
 
-  /** So much of its share is used that a report should tell, for it may grow. */
-  get wantsMore(): boolean {
+  /** How much of the share is used should be told now: it may grow, or others may have of it. */
+  hasShareNews(): boolean {
     const share = this.#bucket.bytesPerSecond;
-    return this.isShared && share !== null && this.#pressure.isHigh(share);
+    return this.isShared && share !== null && this.#pressure.hasNews(share);
+  }
+
+  /** It was told to use its share; when that is over, it has to be told too. */
+  get holdsShare(): boolean {
+    return this.isShared && this.#pressure.holdsShare;
+  }
+
+  /** Bytes a second lately, for a report. */
+  tellSpeed(): number {
+    return this.#pressure.tellSpeed();
   }
 
   /**

@@ -316,6 +316,30 @@ test('RelayRouter never answers by something older than its time while the owner
   );
 });
 
+test('RelayRouter.decide() ends a route with its time, also while nobody can be asked', async () => {
+  const bench = new Bench();
+  const ending = { expires_at: new Date(bench.clock.now() + 3000).toISOString() };
+  bench.owned = { ...at('node-002'), ...{ binding: binding(1, ending) } } as LookupAnswer;
+  assert.equal(await bench.decide(), 'open node-002 1 v1');
+  bench.clock.advance(2999);
+  assert.equal(await bench.decide(), 'sync open node-002 1 v1');
+  bench.owned = { found: false };
+  bench.clock.advance(1);
+  assert.equal(await bench.decide(), 'unknown');
+  bench.clock.advance(2000);
+  bench.owned = { ...at('node-002'), binding: binding(3, { expires_at: new Date(bench.clock.now() + 1).toISOString() }) } as LookupAnswer;
+  assert.equal(await bench.decide(), 'open node-002 1 v3');
+  bench.owned = 'away';
+  bench.clock.advance(1);
+  assert.equal(await bench.decide(), 'unavailable');
+  // What its agent's relay was told is no different.
+  bench.local.set(CLIENT, upstream('here', 'local'));
+  bench.router.applyPolicy(policy([binding(5, { expires_at: new Date(bench.clock.now() + 10).toISOString() })]));
+  assert.equal(await bench.decide(), 'sync open here v5');
+  bench.clock.advance(10);
+  assert.equal(await bench.decide(), 'unavailable');
+});
+
 test('RelayRouter stays bounded under a scan of 100 000 unknown names, and serves a known one meanwhile', async () => {
   const clock = new FakeClock();
   let running = 0;

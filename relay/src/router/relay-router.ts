@@ -1,3 +1,4 @@
+import { hasEnded } from '@tunnox/domain/binding';
 import type { LookupAnswer } from '@tunnox/domain/lookup';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -32,7 +33,10 @@ export class RelayRouter implements Router {
 
   decide(endpoint: string): Decision | Promise<Decision> {
     const route = this.cache.route(endpoint);
-    if (route !== undefined) {
+    if (route !== undefined && hasEnded(route.binding, this.#deps.clock.now())) {
+      // Its time is over, and nobody has to say so; the name may be somebody else's already.
+      this.cache.drop(endpoint);
+    } else if (route !== undefined) {
       const decision = this.#fromCache(endpoint, route);
       if (decision !== null) return decision;
     } else if (this.cache.isUnknown(endpoint)) {

@@ -113,6 +113,11 @@ export class RouteCache {
     route.freshUntilMs = 0;
   }
 
+  /** It is no more, whoever answers or not. */
+  drop(endpoint: string): void {
+    this.#routes.delete(endpoint);
+  }
+
   /** The upstream has proved to be no way to its client. */
   dropPlace(endpoint: string, upstream: Upstream): void {
     for (const { client_id } of this.#routes.get(endpoint)?.binding.upstreams ?? []) {

@@ -80,7 +80,7 @@ test('AgentSession.policyReady() waits for a push, for its time at most', async 
 });
 
 test('SessionRegistry.closeClient() tells the agent why and ends its session with its tunnels', async (t) => {
-  for (const code of ['disabled', 'deleted', 'claimed', 'disconnected'] satisfies CloseCode[]) {
+  for (const code of ['disabled', 'deleted', 'disconnected'] satisfies CloseCode[]) {
     const { welcomed, registry, authority } = sessionRig(t);
     const agent = await welcomed();
     const tunnel = await registry.get(CLIENT_ID)?.openTunnel('mapping:1001', {}, NEVER);
@@ -105,21 +105,23 @@ test('SessionRegistry.closeClient() sends an agent with a stale ticket for anoth
   await agent.gone;
 });
 
-test('SessionRegistry.closeClient() lets the tunnels of a replaced session finish, for a minute at most', async (t) => {
-  const { welcomed, registry, clock } = sessionRig(t);
-  const agent = await welcomed();
-  const tunnel = await registry.get(CLIENT_ID)?.openTunnel('mapping:1001', {}, NEVER);
-  registry.closeClient({ ...ANY, code: 'replaced', message: 'elsewhere' });
-  assert.equal(registry.get(CLIENT_ID), undefined);
-  await agent.until('replaced');
-  await agent.silent;
-  assert.equal(tunnel?.destroyed, false);
-  assert.equal(registry.snapshot().ending, 1);
-  clock.advance(60_000);
-  await agent.gone;
-  assert.equal(tunnel?.destroyed, true);
-  await eventually(() => registry.snapshot().ending === 0);
-});
+for (const code of ['replaced', 'claimed'] satisfies CloseCode[]) {
+  test(`SessionRegistry.closeClient() lets the tunnels of a ${code} session finish, for a minute at most`, async (t) => {
+    const { welcomed, registry, clock } = sessionRig(t);
+    const agent = await welcomed();
+    const tunnel = await registry.get(CLIENT_ID)?.openTunnel('mapping:1001', {}, NEVER);
+    registry.closeClient({ ...ANY, code, message: 'elsewhere' });
+    assert.equal(registry.get(CLIENT_ID), undefined);
+    await agent.until(code);
+    await agent.silent;
+    assert.equal(tunnel?.destroyed, false);
+    assert.equal(registry.snapshot().ending, 1);
+    clock.advance(60_000);
+    await agent.gone;
+    assert.equal(tunnel?.destroyed, true);
+    await eventually(() => registry.snapshot().ending === 0);
+  });
+}
 
 test('SessionRegistry.closeClient() spares other clients, other instances and later connects', async (t) => {
   const { welcomed, registry } = sessionRig(t);

@@ -15,7 +15,7 @@ export interface Objection {
   message: string;
 }
 
-/** Time for the tunnels of a replaced session to finish. */
+/** Time for the tunnels of a session to finish whose agent goes on: elsewhere, or as what its client was claimed for. */
 const REPLACED_LINGER_MS = 60_000;
 
 export interface SessionRegistryDeps {
@@ -150,7 +150,8 @@ export class SessionRegistry implements SessionCommands {
         if (session.policy !== null) this.#memory.remember(session.policy);
       }
       this.#arriving.delete(session);
-      this.#retire(session, lastWord(code, message), code === 'replaced' ? REPLACED_LINGER_MS : 0);
+      const goesOn = code === 'replaced' || code === 'claimed';
+      this.#retire(session, lastWord(code, message), goesOn ? REPLACED_LINGER_MS : 0);
     }
     if (final) this.onClientEnded(clientId);
   }

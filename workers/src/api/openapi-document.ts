@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import { ERROR_CODES, type ErrorCode } from '@tunnox/domain/error-codes';
 import { areaOf } from './middleware/authenticate.ts';
 import { INFO, PARAMETER_DESCRIPTIONS, SECURITY_SCHEME, TAGS } from './openapi-texts.ts';
+import { withNullableReferences } from './nullable-references.ts';
 import { HEADER_REFS, RESPONSE_HEADERS } from './response-headers.ts';
 import { problemResponse } from './responses.ts';
 
@@ -28,13 +29,15 @@ const IDEMPOTENCY_KEY = {
  * errors that every operation can answer, headers, scopes, `Idempotency-Key`, and the words about parameters.
  */
 export function describeApi(app: Pick<OpenAPIHono, 'getOpenAPI31Document'>): OpenApiDocument {
-  const described = app.getOpenAPI31Document({
-    openapi: '3.1.0',
-    info: INFO,
-    // Wherever the document came from.
-    servers: [{ url: '/', description: 'This control plane' }],
-    tags: TAGS,
-  });
+  const described = withNullableReferences(
+    app.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: INFO,
+      // Wherever the document came from.
+      servers: [{ url: '/', description: 'This control plane' }],
+      tags: TAGS,
+    }),
+  );
   const responses = new Map<string, ProblemAnswer>();
   const parameters = new Map<string, Parameter>();
   const paths = Object.entries(described.paths ?? {}).map(([path, item]) => {
@@ -67,14 +70,18 @@ interface Shared {
 function completeOperation(path: string, method: string, operation: Operation, shared: Shared): Operation {
   const managed = path.startsWith(BASE);
   const open = !managed || operation.security?.length === 0;
-  const own = [...(operation.parameters ?? []), ...(managed && method === 'post' ? [IDEMPOTENCY_KEY] : [])];
+  const own = [...(operation.parameters ?? []), ...(!open && method === 'post' ? [IDEMPOTENCY_KEY] : [])];
   const parameters = own.map((parameter) => shareParameter(parameter as Parameter, shared.parameters));
   const responses: Responses = {};
   const codes = [...errorsOfEvery({ managed, open, method, parameters: own })];
   for (const [status, response] of Object.entries(operation.responses ?? {}) as [string, Described][]) {
     const problem = response.content?.['application/problem+json'];
     if (problem !== undefined) codes.push(...(Object.keys(problem.examples ?? {}) as ErrorCode[]));
-    else responses[status] = { ...response, headers: { ...headersOfEvery(managed, method), ...response.headers } };
+    else
+      responses[status] = {
+        ...response,
+        headers: { ...headersOfEvery(managed, open ? 'get' : method), ...response.headers },
+      };
   }
   for (const [status, itsCodes] of Map.groupBy(codes, (code) => ERROR_CODES[code].status)) {
     // One header too many on answers to GET, and half as many components.
@@ -107,14 +114,16 @@ function* errorsOfEvery(kind: {
   yield 'internal';
   if (!managed) return;
   yield* ['invalid', 'rate_limited', 'unavailable'] as const;
-  if (!open) yield* ['unauthenticated', 'forbidden', 'client_disabled', 'client_claimed'] as const;
+  if (!open) {
+    yield* ['unauthenticated', 'forbidden', 'login_required', 'client_disabled', 'client_claimed'] as const;
+  }
   if (parameters.some((one) => 'name' in one && one.name === 'If-Match')) {
     yield* ['precondition_failed', 'malformed'] as const;
   }
   if (method === 'get') return;
   yield* ['malformed', 'too_large', 'unsupported_media_type'] as const;
   // The Idempotency-Key was used for another request.
-  if (method === 'post') yield 'conflict';
+  if (method === 'post' && !open) yield 'conflict';
 }
 
 function headersOfEvery(managed: boolean, method: string) {

@@ -158,7 +158,8 @@ async function carryRoute(deps: DeliveryDeps, row: OutboxRow): Promise<void> {
   const binding = row.deleted || row.bindingId === null ? null : await deps.bindings.load(row.bindingId);
   const here = binding !== null && (binding.endpoint ?? binding.binding_id) === endpoint;
   const record: RouteRecord = here ? { version: binding.version, binding } : { version: row.version, binding: null };
-  const held = await deps.routes.offer(endpoint, record);
+  // A route has no owner but Postgres; copies may be told.
+  const held = record.binding?.route === true ? record : await deps.routes.offer(endpoint, record);
   // Redis is a projection: while it is away nothing waits for it, and what it misses ends with its record's life.
   await deps.store?.putRoute(endpoint, held).catch(() => false);
 }

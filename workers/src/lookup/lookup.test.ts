@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import type { Binding } from '@tunnox/domain/binding';
 import type { NodeAddress, Presence } from '@tunnox/domain/presence';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { MemoryRouteStore } from '@tunnox/route-store/memory-route-store';
 import type { PresenceRecord, RouteRecord } from '@tunnox/route-store/route-store';
 import { ExistenceCache } from './existence-cache.ts';
 import { createLookup, type Lookup } from './lookup.ts';
 import { createPresenceReader } from './presence-reader.ts';
+import { RememberedRoutes } from './remembered-routes.ts';
 
 const RUN = '01J00000000000000000000000';
 const HOST = 'foo.example.com';
@@ -49,6 +51,7 @@ const node = (node_id: string): NodeAddress => ({
 
 describe('createLookup()', () => {
   let now: number;
+  let away: boolean;
   let stored: Map<string, Binding>;
   let owners: Map<string, RouteRecord>;
   let places: Map<number, PresenceRecord>;
@@ -60,6 +63,7 @@ describe('createLookup()', () => {
 
   beforeEach(() => {
     now = 0;
+    away = false;
     [stored, owners, places, live, later] = [new Map(), new Map(), new Map(), new Set(), []];
     asked = { postgres: 0, owners: [] };
     store = new MemoryRouteStore({ now: () => now });
@@ -68,6 +72,7 @@ describe('createLookup()', () => {
         load: async () => null,
         loadByEndpoint: async (endpoint) => {
           asked.postgres += 1;
+          if (away) throw new TunnoxError('unavailable', 'away');
           return stored.get(endpoint) ?? null;
         },
       },
@@ -88,6 +93,7 @@ describe('createLookup()', () => {
       nodes: { locate: async (nodeId: string) => (live.has(nodeId) ? node(nodeId) : null) } as never,
       store,
       existence: new ExistenceCache(() => now, { entriesMax: 100, negativeMs: 1000 }),
+      remembered: new RememberedRoutes(() => now),
       later: (work) => later.push(work),
     });
   });
@@ -106,6 +112,35 @@ describe('createLookup()', () => {
     stored.set(HOST, binding(2));
     for (let times = 0; times < 5; times += 1) assert.equal((await lookup(HOST)).found, true);
     assert.equal(asked.postgres, 1);
+  });
+
+  test('answers routes from Postgres alone, and makes no owner for them', async () => {
+    stored.set(HOST, { ...binding(2), route: true });
+    for (let times = 0; times < 3; times += 1) assert.equal((await lookup(HOST)).found, true);
+    assert.deepEqual([asked.postgres, asked.owners], [3, []]);
+    stored.set(HOST, { ...binding(4), route: true });
+    const answer = await lookup(HOST);
+    assert.equal(answer.found && answer.binding.version, 4);
+    stored.delete(HOST);
+    assert.deepEqual(await lookup(HOST), { found: false });
+    // The name is a domain now.
+    now = 1000;
+    stored.set(HOST, binding(6));
+    assert.equal((await lookup(HOST)).found, true);
+    assert.deepEqual(asked.owners, [HOST]);
+  });
+
+  test('answers a route that it knows while Postgres is away, until its end', async () => {
+    now = 1_000_000;
+    stored.set(HOST, { ...binding(2), route: true, expires_at: new Date(now + 5000).toISOString() });
+    await lookup(HOST);
+    away = true;
+    now += 4999;
+    assert.equal((await lookup(HOST)).found, true);
+    now += 1;
+    await assert.rejects(lookup(HOST), /away/);
+    await assert.rejects(lookup('other.example.com'), /away/);
+    assert.deepEqual(asked.owners, []);
   });
 
   test("believes the owner's newer binding", async () => {

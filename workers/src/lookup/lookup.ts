@@ -1,11 +1,13 @@
 import type { Binding } from '@tunnox/domain/binding';
 import type { LookupAnswer } from '@tunnox/domain/lookup';
 import type { NodeAddress } from '@tunnox/domain/presence';
+import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { assembleAnswer } from '@tunnox/route-store/assemble-answer';
 import type { PresenceRecord, RouteStore } from '@tunnox/route-store/route-store';
 import type { NodeOwners, PresenceOwners, RouteOwners } from '../services/live-ports.ts';
 import type { BindingRepository } from '../services/ports.ts';
 import type { ExistenceCache } from './existence-cache.ts';
+import type { RememberedRoutes } from './remembered-routes.ts';
 
 export interface LookupDeps {
   bindings: BindingRepository;
@@ -15,6 +17,8 @@ export interface LookupDeps {
   /** null: no Redis. */
   store: RouteStore | null;
   existence: ExistenceCache;
+  /** Routes for times when Postgres is away. */
+  remembered: RememberedRoutes;
   /** Lets work go on after the answer. */
   later: (work: Promise<unknown>) => void;
 }
@@ -42,25 +46,44 @@ export function createLookup(deps: LookupDeps): Lookup {
 }
 
 async function findBinding(deps: LookupDeps, endpoint: string): Promise<Binding | null> {
-  const { bindings, existence, routes } = deps;
+  const { existence, routes } = deps;
   switch (existence.state(endpoint)) {
     case 'unknown':
       return null;
     case 'exists': {
       const held = await routes.get(endpoint);
-      if (held?.binding) return held.binding;
+      // Nobody tells owners of routes.
+      if (held?.binding && held.binding.route !== true) return held.binding;
       break;
     }
     case 'ask':
   }
   // A tombstone is not the last word: the name may be somebody's again, and the owner is about to hear of it.
-  const stored = await bindings.loadByEndpoint(endpoint);
+  const stored = await loadStored(deps, endpoint);
   if (stored === null) {
+    deps.remembered.forget(endpoint);
     existence.noteUnknown(endpoint);
     return null;
   }
+  // Postgres alone owns a route: a hundred thousand of them need no objects, and no change of one can be missed.
+  if (stored.route === true) {
+    deps.remembered.keep(endpoint, stored);
+    return stored;
+  }
+  deps.remembered.forget(endpoint);
   existence.noteExists(endpoint);
   return (await routes.offer(endpoint, { version: stored.version, binding: stored })).binding;
+}
+
+/** While Postgres is away, what this isolate has answered about a route counts on. */
+async function loadStored(deps: LookupDeps, endpoint: string): Promise<Binding | null> {
+  try {
+    return await deps.bindings.loadByEndpoint(endpoint);
+  } catch (error) {
+    const known = deps.remembered.find(endpoint);
+    if (known === null || !(error instanceof TunnoxError) || error.code !== 'unavailable') throw error;
+    return known;
+  }
 }
 
 async function locateClients(deps: LookupDeps, binding: Binding): Promise<Map<number, PresenceRecord>> {

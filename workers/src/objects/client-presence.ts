@@ -236,11 +236,12 @@ export class ClientPresence extends DurableObject<Env> {
   #change(clientId: number, state: ClientState): void {
     const before = this.#state.load();
     this.#state.save(state);
-    const { policy, share } = state;
-    if (before.presence !== null && state.presence === null && share !== undefined && policy?.user_id != null) {
+    const userId = state.policy?.user_id ?? null;
+    const hasLeft = before.presence !== null && state.presence === null;
+    if (hasLeft && state.share !== undefined && userId !== null) {
       // When it does not hear it, it finds out as soon as somebody needs the place.
       this.ctx.waitUntil(
-        usageLedgerStub(this.env, policy.user_id)
+        usageLedgerStub(this.env, userId)
           .leave(clientId, state.order)
           .catch(() => {}),
       );

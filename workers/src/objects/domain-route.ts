@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
+import { hasEnded } from '@tunnox/domain/binding';
 import type { RouteRecord } from '@tunnox/route-store/route-store';
 import type { Env } from '../env.ts';
 import { storedState, type StoredState } from './object-state.ts';
@@ -20,14 +21,21 @@ export class DomainRoute extends DurableObject<Env> {
 
   /** null: never filled. */
   get(): RouteRecord | null {
-    return this.#state.load();
+    const held = this.#state.load();
+    return held === null ? null : atThisMoment(held);
   }
 
   /** Takes the record unless it is older than what is held. @returns What is held now. */
   offer(record: RouteRecord): RouteRecord {
     const held = this.#state.load();
-    if (held !== null && !newerRoute(held, record)) return held;
+    if (held !== null && !newerRoute(held, record)) return atThisMoment(held);
     this.#state.save(record);
-    return record;
+    return atThisMoment(record);
   }
+}
+
+/** A binding whose time is over is as good as deleted, whoever comes late with the word. */
+function atThisMoment(record: RouteRecord): RouteRecord {
+  const { version, binding } = record;
+  return binding !== null && hasEnded(binding, Date.now()) ? { version, binding: null } : record;
 }

@@ -7,16 +7,12 @@ import { insertAudit } from './sql-parts.ts';
 export function createAnonymousRepository(postgres: Postgres): AnonymousRepository {
   return {
     async create({ clientId, name, authCodeHash, lifeS, network, perHourMax }, audit) {
-      // Without a network nothing is counted.
-      const slot =
-        network === null
-          ? sql`select 1 as created`
-          : sql`
-            insert into anonymous_creations as a (network, hour) values (${network}, date_trunc('hour', now()))
-            on conflict (network, hour) do update set created = a.created + 1 where a.created < ${perHourMax}
-            returning created`;
       const [row] = await postgres.query<{ counted: boolean; made: boolean }>(sql`
-        with slot as (${slot}), made as (
+        with slot as (
+          insert into anonymous_creations as a (network, hour) values (${network}, date_trunc('hour', now()))
+          on conflict (network, hour) do update set created = a.created + 1 where a.created < ${perHourMax}
+          returning created
+        ), made as (
           insert into clients (client_id, type, auth_code_hash, name, expires_at)
           select ${clientId}::bigint, 'anonymous', ${authCodeHash}::text, ${name}::text,
             now() + make_interval(secs => ${lifeS})

@@ -39,8 +39,8 @@ export function createApiKeyRepository(postgres: Postgres): ApiKeyRepository {
       const rows = await postgres.query(sql`
         with k as (
           update api_keys set revoked_at = now() where user_id = ${userId} and id = ${keyId} and revoked_at is null
-          returning id, user_id
-        ), audited as (${insertAudit(audit, 'api_key', sql`k.id::text`, sql`k.user_id`, sql`k`)})
+          returning id, user_id, jsonb_build_object('name', name, 'prefix', prefix, 'scopes', scopes) as facts
+        ), audited as (${insertAudit(audit, 'api_key', sql`k.id::text`, sql`k.user_id`, sql`k`, sql`k.facts`)})
         select id from k`);
       return rows.length > 0;
     },

@@ -1,4 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { moment } from './sql-parts.ts';
 
 const upstreams = (condition: SQL): SQL => sql`(
   select coalesce(jsonb_agg(jsonb_build_object('client_id', e.client_id, 'weight', e.weight, 'priority', e.priority)
@@ -17,7 +18,12 @@ export const mappingEndpoint = sql.raw(
 
 /** Routes end with their time, whenever they are removed. */
 export const NOT_ENDED_MAPPING = sql.raw(`(m.expires_at is null or m.expires_at > now())`);
-const NOT_ENDED_DOMAIN = sql.raw(`(d.expires_at is null or d.expires_at > now())`);
+export const NOT_ENDED_DOMAIN = sql.raw(`(d.expires_at is null or d.expires_at > now())`);
+
+/** Whether the row was made as a route: for a time, or while an agent is attached. Anonymous names end too, otherwise. */
+export function isRoute(table: 'm' | 'd'): SQL {
+  return sql.raw(`(${table}.ends_with_client or (${table}.expires_at is not null and ${table}.user_id is not null))`);
+}
 
 /** Bindings of port mappings that have not ended as JSON, column `binding`; tables `m` (port_mappings) and `u` (users). */
 export const mappingBindings = (condition: SQL): SQL => sql`
@@ -32,6 +38,8 @@ export const mappingBindings = (condition: SQL): SQL => sql`
     'upstreams', ${upstreams(sql.raw('e.mapping_id = m.mapping_id'))},
     'host_header', null,
     'warning_page', false,
+    'expires_at', ${moment('m.expires_at')},
+    'route', ${isRoute('m')},
     'access', jsonb_build_object('allow', to_jsonb(m.access_allow), 'deny', to_jsonb(m.access_deny))
   ) as binding
   from port_mappings m left join users u on u.user_id = m.user_id
@@ -50,6 +58,8 @@ export const domainBindings = (condition: SQL): SQL => sql`
     'upstreams', ${upstreams(sql.raw('e.domain_id = d.id'))},
     'host_header', d.host_header,
     'warning_page', d.user_id is null,
+    'expires_at', ${moment('d.expires_at')},
+    'route', ${isRoute('d')},
     'access', jsonb_build_object('allow', to_jsonb(d.access_allow), 'deny', to_jsonb(d.access_deny))
   ) as binding
   from http_domain_mappings d left join users u on u.user_id = d.user_id

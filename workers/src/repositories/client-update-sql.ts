@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { AuditEntry } from '../services/audit.ts';
 import type { ClientChange } from '../services/client-ports.ts';
-import { insertBindingChange } from './binding-change-sql.ts';
+import { insertBindingChange, noteOtherChange } from './binding-change-sql.ts';
 import { mappingEndpoint } from './binding-sql.ts';
 import { assignments, insertAudit } from './sql-parts.ts';
 
@@ -57,6 +57,9 @@ export function updateClient(clientId: number, change: ClientChange, audit: Audi
     ), bumped as (
       update clients o set config_version = o.config_version + 1
       where o.client_id in (select unnest(b.client_ids) from bindings b) and o.client_id <> ${clientId}
+      returning o.client_id, o.config_version
+    ), changes_noted as (${noteOtherChange(sql`(
+      select client_id, config_version from switched union all select client_id, config_version from bumped)`)}
     ), bindings_told as (${insertBindingChange(sql`bindings`)}),
     told as (
       insert into outbox (kind, version, client_ids, change)

@@ -9,6 +9,7 @@ import type {
 } from '../services/domain-proof-ports.ts';
 import { bumpClients, insertBindingChange } from './binding-change-sql.ts';
 import { type Postgres, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
+import { endUnprovedRoutes } from './route-end-sql.ts';
 import { array, insertAudit, lockOwner, OUTBOX_OF_TRANSACTION } from './sql-parts.ts';
 
 /** Proofs of custom domains. What relays and agents must hear of goes through the outbox, as every change. */
@@ -112,7 +113,12 @@ export function createDomainProofRepository(postgres: Postgres, schedule: ProofS
       try {
         const rows = await postgres.transaction<{ id: number }>(
           lock,
-          ...(instead === null ? [] : [demotion(instead.domainId, instead.token, isClaim, audits.demoted)]),
+          ...(instead === null
+            ? []
+            : [
+                demotion(instead.domainId, instead.token, isClaim, audits.demoted),
+                endUnprovedRoutes(domain.fullDomain, instead.userId),
+              ]),
           promotion,
         );
         return rows.length === 0 ? { outcome: 'gone' } : { outcome: 'done', outboxIds: rows.map(({ id }) => id) };
@@ -127,6 +133,8 @@ export function createDomainProofRepository(postgres: Postgres, schedule: ProofS
       const rows = await postgres.transaction<{ id: number }>(
         lockOwner(domain.userId, null),
         demotion(domain.domainId, domain.token, stillGone, audit),
+        endUnprovedRoutes(domain.fullDomain, domain.userId),
+        OUTBOX_OF_TRANSACTION,
       );
       return rows.map(({ id }) => id);
     },

@@ -12,7 +12,17 @@ import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedDomain, type DomainMade, insertDomain, TELLABLE } from './domain-insert-sql.ts';
 import { awaitHolder, QUARANTINE, quarantineNames, reservationsAgainst } from './quarantine-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError } from './postgres.ts';
-import { array, assignments, domainsOf, insertAudit, lockOwner, moment, selectPage } from './sql-parts.ts';
+import { endUnprovedRoutes } from './route-end-sql.ts';
+import {
+  array,
+  assignments,
+  domainsOf,
+  insertAudit,
+  lockOwner,
+  moment,
+  OUTBOX_OF_TRANSACTION,
+  selectPage,
+} from './sql-parts.ts';
 import { transactionIf } from './transaction-if.ts';
 import { allWanted, replaceUpstreams, wantedUpstreams } from './upstream-sql.ts';
 
@@ -97,7 +107,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
       return row ?? null;
     },
 
-    list: ({ userId, clientId }, tenant, page) =>
+    list: ({ userId, namespaceId, clientId }, tenant, page) =>
       selectPage<DomainRecord>(
         postgres,
         {
@@ -106,6 +116,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
           where: [
             domainsOf(tenant),
             userId === undefined ? sql`true` : sql`d.user_id = ${userId}`,
+            namespaceId === undefined ? sql`true` : sql`d.namespace_id = ${namespaceId}`,
             clientId === undefined ? sql`true` : domainsOf({ kind: 'client', clientId }),
           ],
           id: sql`d.id`,
@@ -166,6 +177,10 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
         ${bumpClients(TELLABLE)},
         audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
         ${insertBindingChange(TELLABLE)}`,
+        ...(domain.base_domain === null && domain.user_id !== null
+          ? [endUnprovedRoutes(domain.full_domain, domain.user_id)]
+          : []),
+        OUTBOX_OF_TRANSACTION,
       );
       return rows.map((row) => row.id);
     },

@@ -30,8 +30,9 @@ export function createJoinTokenRepository(postgres: Postgres): JoinTokenReposito
     async revoke(tokenId, audit) {
       const rows = await postgres.query(sql`
         with j as (
-          update join_tokens set revoked_at = now() where id = ${tokenId} and revoked_at is null returning id
-        ), audited as (${insertAudit(audit, 'join_token', sql`j.id::text`, sql`null::bigint`, sql`j`)})
+          update join_tokens set revoked_at = now() where id = ${tokenId} and revoked_at is null
+          returning id, jsonb_build_object('name', name, 'relay_group', relay_group, 'uses_left', uses_left) as facts
+        ), audited as (${insertAudit(audit, 'join_token', sql`j.id::text`, sql`null::bigint`, sql`j`, sql`j.facts`)})
         select id from j`);
       return rows.length > 0;
     },

@@ -31,8 +31,13 @@ export const anonymousTrafficOf = (clientId: SQL): SQL => sql`(
   + coalesce((select sum(d.total_bytes_in + d.total_bytes_out)::bigint from http_domain_mappings d
     where d.id in (select e.domain_id from endpoint_upstreams e where e.client_id = ${clientId})), 0))`;
 
-/** Mappings and domains of a user together: that is what max_mappings counts. */
+/**
+ * Mappings, domains and routes of a user together: that is what max_mappings counts. What has ended does not count, whether
+ * or not the sweep has been there: it is found by another index, so that neither count has to read the rows.
+ */
 export function mappingCount(userId: SQL): SQL {
   return sql`((select count(*) from port_mappings m where m.user_id = ${userId})
-    + (select count(*) from http_domain_mappings d where d.user_id = ${userId}))`;
+    - (select count(*) from port_mappings m where m.user_id = ${userId} and m.expires_at <= now())
+    + (select count(*) from http_domain_mappings d where d.user_id = ${userId})
+    - (select count(*) from http_domain_mappings d where d.user_id = ${userId} and d.expires_at <= now()))`;
 }

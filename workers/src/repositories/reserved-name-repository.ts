@@ -23,21 +23,25 @@ export function createReservedNameRepository(postgres: Postgres): ReservedNameRe
 
     async put({ name, reason, user_id: userId, until }, audit) {
       const rows = await postgres.query(sql`
-        with changed as (
+        with old as (
+          select jsonb_build_object('reason', reason, 'user_id', user_id, 'until', until) as facts
+          from reserved_names where name = ${name}
+        ), changed as (
           insert into reserved_names (name, reason, user_id, until)
           select ${name}, ${reason}, ${userId}::bigint, ${until}::timestamptz
           where ${userId}::bigint is null or exists (select from users where user_id = ${userId}::bigint and status <> 'deleted')
           on conflict (name) do update set reason = excluded.reason, user_id = excluded.user_id, until = excluded.until
           returning name, user_id
-        ), audited as (${insertAudit(audit, 'reserved_name', sql`changed.name`, sql`changed.user_id`, sql`changed`)})
+        ), audited as (${insertAudit(audit, 'reserved_name', sql`changed.name`, sql`changed.user_id`, sql`changed`, sql`(select facts from old)`)})
         select name from changed`);
       return rows.length > 0;
     },
 
     async remove(name, audit) {
       const rows = await postgres.query(sql`
-        with changed as (delete from reserved_names where name = ${name} returning name, user_id),
-        audited as (${insertAudit(audit, 'reserved_name', sql`changed.name`, sql`changed.user_id`, sql`changed`)})
+        with changed as (delete from reserved_names where name = ${name}
+          returning name, user_id, jsonb_build_object('reason', reason, 'user_id', user_id, 'until', until) as facts),
+        audited as (${insertAudit(audit, 'reserved_name', sql`changed.name`, sql`changed.user_id`, sql`changed`, sql`changed.facts`)})
         select name from changed`);
       return rows.length > 0;
     },

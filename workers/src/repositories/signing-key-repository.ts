@@ -1,6 +1,11 @@
 import type { SigningKey } from '@tunnox/domain/api/signing-keys';
 import { type SQL, sql } from 'drizzle-orm';
-import type { KeyPurpose, NewSigningKey, SigningKeyRepository, StoredSigningKey } from '../services/live-ports.ts';
+import type {
+  KeyPurpose,
+  NewSigningKey,
+  SigningKeyRepository,
+  StoredSigningKey,
+} from '../services/signing-key-ports.ts';
 import type { Postgres } from './postgres.ts';
 import { insertAudit, moment } from './sql-parts.ts';
 

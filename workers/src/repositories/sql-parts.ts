@@ -104,12 +104,20 @@ export function domainsOf(tenant: Tenant): SQL {
  *
  * @param objectId Expression over `from`; text.
  * @param userId Expression over `from`: the tenant concerned, or null.
+ * @param before Expression over `from` (jsonb), in place of what the entry says: for what only the statement knows.
  */
-export function insertAudit(entry: AuditEntry, type: string, objectId: SQL, userId: SQL, from: SQL): SQL {
+export function insertAudit(
+  entry: AuditEntry,
+  type: string,
+  objectId: SQL,
+  userId: SQL,
+  from: SQL,
+  before: SQL = json(entry.before),
+): SQL {
   return sql`
     insert into audit_log (actor_type, actor_id, user_id, action, object_type, object_id, before, after, request_id)
     select ${entry.actorType}::text, ${entry.actorId}::bigint, ${userId}, ${entry.action}::text, ${type}::text,
-      ${objectId}, ${json(entry.before)}, ${json(entry.after)}, ${entry.requestId}::text
+      ${objectId}, ${before}, ${json(entry.after)}, ${entry.requestId}::text
     from ${from}`;
 }
 

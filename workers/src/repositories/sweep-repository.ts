@@ -1,8 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { SweepRepository } from '../services/live-ports.ts';
 import type { Postgres } from './postgres.ts';
-import { bumpClients } from './binding-change-sql.ts';
-import { quarantineNames } from './quarantine-sql.ts';
 import { removeClients } from './removal-sql.ts';
 import { insertClientChange, OUTBOX_OF_TRANSACTION } from './sql-parts.ts';
 
@@ -39,28 +37,6 @@ export function createSweepRepository(postgres: Postgres): SweepRepository {
         ), told as (${insertClientChange('deleted', sql`gone`)})
         select id from told union all ${OUTBOX_OF_TRANSACTION}`,
       );
-      return rows.map(({ id }) => id);
-    },
-
-    async removeExpiredDomains() {
-      const rows = await postgres.query<{ id: number }>(sql`
-        with ended as (
-          select d.id, array(select e.client_id from endpoint_upstreams e where e.domain_id = d.id) as client_ids
-          from http_domain_mappings d where d.expires_at <= now() order by d.id limit ${BATCH}
-        ), gone as (
-          delete from http_domain_mappings d using ended where d.id = ended.id
-          returning d.id, d.user_id, d.full_domain, d.base_domain, d.verification_state, 'domain:' || d.id as binding_id,
-            d.row_version + 1 as version, d.expires_at, ended.client_ids
-        ), quarantined as (${quarantineNames(sql`gone`)}),
-        ${bumpClients(sql`gone`)},
-        audited as (
-          insert into audit_log (actor_type, user_id, action, object_type, object_id, before)
-          select 'system', user_id, 'domain.expire', 'domain', id::text,
-            jsonb_build_object('full_domain', full_domain, 'expires_at', expires_at) from gone
-        )
-        insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
-        select 'binding_changed', binding_id, full_domain, version, true, client_ids from gone
-        where verification_state = 'verified' returning id`);
       return rows.map(({ id }) => id);
     },
 

@@ -9,6 +9,7 @@ export function clientsToldOf(changed: SQL): SQL {
   return sql`
     clients_changed as (
       update clients c set config_version = c.config_version + 1,
+        row_version = c.row_version + case when ch.switched then 1 else 0 end,
         credential_generation = c.credential_generation + case when ch.switched and ch.status = 'disabled' then 1 else 0 end
       from ${changed} ch where c.user_id = ch.user_id and (ch.switched or ch.replanned)
       returning c.client_id, c.config_version,

@@ -3,7 +3,6 @@ import type { AgentConfigAnswer } from '@tunnox/domain/agent-config';
 import { ANONYMOUS_CLIENT_ID_MAX, ANONYMOUS_CLIENT_ID_MIN } from '@tunnox/domain/ids';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { ClientTokens } from '../tickets/client-tokens.ts';
-import { clientDisabled } from './client-disabled.ts';
 import { type ClientService, newAuthCode } from './client-service.ts';
 import type { Handovers } from './handovers.ts';
 import type { AnonymousRepository, RelayNodeRepository } from './live-ports.ts';
@@ -12,6 +11,7 @@ import { orderRelays } from './order-relays.ts';
 import type { ClientStanding, PolicyRepository } from './ports.ts';
 import { allows, type Caller, notFound, requireWrite, userSees } from './principal.ts';
 import { randomInteger, sha256Hex } from './random.ts';
+import { claimedAway, requireActive } from './require-active.ts';
 import { sameSecret } from './secret.ts';
 
 export interface AgentSessionDeps {
@@ -47,6 +47,13 @@ interface Identified {
 const RELAY_GROUP = 'default';
 const ANONYMOUS_LIFE_S = 24 * 3600;
 const ANONYMOUS_PER_HOUR = 20;
+
+/**
+ * Of all whose address nobody tells: this machine itself, and everybody behind a proxy that does not say for whom it
+ * asks. Room for a class or a test, and an end to what a wrong setting would let in.
+ */
+const ANONYMOUS_UNKNOWN_PER_HOUR = 2000;
+const UNKNOWN_NETWORK = 'unknown';
 
 /** Of a hundred million ids few are in use: a second try hardly ever follows. */
 const ID_TRIES_MAX = 10;
@@ -129,8 +136,8 @@ export class AgentSessionService {
       name: request.client_name ?? 'anonymous',
       authCodeHash: await sha256Hex(authCode),
       lifeS: ANONYMOUS_LIFE_S,
-      network,
-      perHourMax: ANONYMOUS_PER_HOUR,
+      network: network ?? UNKNOWN_NETWORK,
+      perHourMax: network === null ? ANONYMOUS_UNKNOWN_PER_HOUR : ANONYMOUS_PER_HOUR,
     };
     const { requestId } = origin;
     const after = { name: client.name, network };
@@ -151,7 +158,7 @@ export class AgentSessionService {
         case 'limited':
           throw new TunnoxError(
             'rate_limited',
-            `Your network has made ${ANONYMOUS_PER_HOUR} anonymous clients within the hour; log in, or try later`,
+            `Your network has made ${client.perHourMax} anonymous clients within the hour; log in, or try later`,
             { retryAfterS: 3600 },
           );
         case 'collision':
@@ -201,32 +208,4 @@ export class AgentSessionService {
       config,
     };
   }
-}
-
-/** @throws {TunnoxError} `client_disabled`, `client_claimed` */
-function requireActive({ clientId, state, suspended, upgradedTo }: ClientStanding): void {
-  switch (state) {
-    case 'active':
-      return;
-    case 'disabled':
-      throw clientDisabled(clientId, suspended);
-    case 'claimed':
-      throw new TunnoxError('client_claimed', `Client ${clientId} was claimed`, {
-        details: { new_client_id: upgradedTo },
-      });
-  }
-}
-
-/** @param next What it became; null: that is gone. */
-function claimedAway(clientId: number, next: ClientStanding | null): TunnoxError {
-  if (next === null) {
-    return new TunnoxError('client_claimed', `Client ${clientId} was claimed, and what it became was deleted since`);
-  }
-  return new TunnoxError(
-    'client_claimed',
-    `Client ${clientId} was claimed and is client ${next.clientId} now. Its new code is not given out (any more): it was ` +
-      'used already, it was changed by its owner, or 30 days have passed. Use the code from the claim, or let its owner ' +
-      `make a new one: POST /api/v1/clients/${next.clientId}/rotate-code`,
-    { details: { new_client_id: next.clientId } },
-  );
 }

@@ -14,6 +14,8 @@ export interface AttachmentDeps {
   nodes: NodeOwners;
   clients: AttachmentRepository;
   ledgers: Pick<LedgerOwners, 'admit'>;
+  /** What lasts only while these clients are attached ends. */
+  clientsLeft: (clientIds: number[]) => Promise<void>;
   /** Lets work go on after the answer. */
   later: (work: Promise<unknown>) => void;
 }
@@ -62,7 +64,7 @@ export class AttachmentService {
 
   /** Ends sessions; what is late disturbs nobody. */
   async detach(relay: RelayIdentity, request: DetachRequest): Promise<void> {
-    const { presences, nodes, clients, later } = this.#deps;
+    const { presences, nodes, clients, clientsLeft, later } = this.#deps;
     const told = request.clients.map((client) => sessionOf(relay, client));
     const ended = await Promise.all(
       told.map(async ({ client_id, ...event }) => {
@@ -73,6 +75,7 @@ export class AttachmentService {
     const ids = told.map(({ client_id }) => client_id);
     later(nodes.noteClients(relay.nodeId, relay.incarnation, [], ids));
     later(clients.recordDetached(ended.flat()));
+    later(clientsLeft(ended.flat().map(({ client_id }) => client_id)));
   }
 
   /** null: Postgres is away. */

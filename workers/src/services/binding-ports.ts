@@ -1,6 +1,5 @@
 import type { Domain } from '@tunnox/domain/api/domains';
 import type { Mapping } from '@tunnox/domain/api/mappings';
-import type { Binding } from '@tunnox/domain/binding';
 import type { AuditEntry } from './audit.ts';
 import type { OverQuota } from './client-ports.ts';
 import type { IfVersion } from './if-version.ts';
@@ -63,6 +62,7 @@ export type MappingOutcome =
 
 export interface MappingFilter {
   userId?: number | undefined;
+  namespaceId?: number | undefined;
   clientId?: number | undefined;
   protocol?: Mapping['protocol'] | undefined;
 }
@@ -128,6 +128,7 @@ export type DomainOutcome =
 
 export interface DomainFilter {
   userId?: number | undefined;
+  namespaceId?: number | undefined;
   clientId?: number | undefined;
 }
 
@@ -155,18 +156,4 @@ export interface DomainRepository {
   list(filter: DomainFilter, tenant: Tenant, page: PageRequest): Promise<PageRows<DomainRecord>>;
   update(domain: DomainRecord, change: DomainChange, audit: AuditEntry, ifVersion: IfVersion): Promise<DomainOutcome>;
   remove(domain: DomainRecord, audit: AuditEntry, ifVersion: IfVersion): Promise<number[]>;
-}
-
-/** A public endpoint, and when it ends. */
-export interface RouteRow {
-  binding: Binding;
-  expires_at: string | null;
-  ends_with_client: boolean;
-}
-
-export interface RouteRepository {
-  /** Public endpoints in the order of their names. */
-  list(tenant: Tenant, page: { limit: number; offset: number; after: string | null }): Promise<PageRows<RouteRow>>;
-  /** @param endpoint A normalised host name, or `tcp:{group}:{port}`. */
-  find(tenant: Tenant, endpoint: string): Promise<RouteRow | null>;
 }

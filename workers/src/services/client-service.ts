@@ -123,7 +123,7 @@ export class ClientService {
   async rotateCode(caller: Caller, clientId: number, ifVersion: IfVersion): Promise<RotatedCode> {
     const record = await this.#loadForChange(caller, clientId);
     const authCode = newAuthCode();
-    const audit = auditOf(caller, 'client.rotate_code', {});
+    const audit = auditOf(caller, 'client.rotate_code', { after: { auth_code: 'changed' } });
     const outboxIds = await this.#deps.clients.rotateCode(record, await sha256Hex(authCode), audit, ifVersion);
     await this.#deps.teller.onItsWay(outboxIds);
     return { client_id: clientId, auth_code: authCode };

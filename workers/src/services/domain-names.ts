@@ -56,18 +56,19 @@ export class DomainNames {
 
   /** @param name A label, or a whole name (under a base domain, or a custom one). */
   async check(name: string, baseDomain: string | undefined, userId: number | null): Promise<CheckedName> {
+    const checked = this.parse(name, baseDomain);
+    return checked.ok ? this.#unlessReserved(checked.name, userId) : checked;
+  }
+
+  /** The same without a look at what is reserved. */
+  parse(name: string, baseDomain: string | undefined): CheckedName {
     const whole = name.toLowerCase().replace(/\.$/, '');
     // One base domain may lie under another: the longest counts.
     const [base] = this.baseDomains
       .filter((domain) => whole.endsWith(`.${domain}`) && !this.baseDomains.includes(whole))
       .sort((a, b) => b.length - a.length);
-    const checked =
-      base !== undefined
-        ? this.#subdomain(whole.slice(0, -base.length - 1), base)
-        : name.includes('.')
-          ? this.#custom(name)
-          : this.#subdomain(name, this.#baseDomain(baseDomain));
-    return checked.ok ? this.#unlessReserved(checked.name, userId) : checked;
+    if (base !== undefined) return this.#subdomain(whole.slice(0, -base.length - 1), base);
+    return name.includes('.') ? this.#custom(name) : this.#subdomain(name, this.#baseDomain(baseDomain));
   }
 
   async #demand(checked: CheckedName, wish: string, pointer: string, userId: number | null): Promise<ChosenName> {

@@ -21,25 +21,41 @@ export interface HealSessionsDeps {
 const DEAD_AT_ONCE = 1000;
 const DEAD_ROUNDS_MAX = 50;
 
-/** What one sweep looks at, at the most: agents that come and go are always between two reports somewhere. */
+/** What one sweep looks at, at the most. In a large cluster each relay has its turn after some time. */
 const NODES_MAX = 3;
 const CLIENTS_MAX = 500;
 
 /**
- * Ends the sessions of relays that died, and puts right what Postgres missed while it was away: where a relay has
- * another number of agents than there are open sessions, the owners of those that differ are asked.
+ * Ends the sessions of relays that died, and puts right what Postgres missed while it was away: where others are noted at
+ * a relay than have open sessions there, the owners of those that differ are asked.
  */
 export async function healSessions(deps: HealSessionsDeps): Promise<void> {
   for (let round = 0; round < DEAD_ROUNDS_MAX; round += 1) {
     if ((await deps.sessions.endDead(DEAD_AT_ONCE)) < DEAD_AT_ONCE) break;
   }
-  for (const { node_id, incarnation } of await deps.sessions.gaps(NODES_MAX)) {
-    await healNode(deps, node_id, incarnation);
+  for (const { node_id, incarnation, clients } of await deps.sessions.runsToCheck(NODES_MAX)) {
+    const noted = await deps.nodes.notedClients(node_id);
+    if (clientSum(noted) !== clients) await healNode(deps, node_id, incarnation, noted);
   }
 }
 
-async function healNode(deps: HealSessionsDeps, nodeId: string, incarnation: string): Promise<void> {
-  const [noted, rows] = await Promise.all([deps.nodes.notedClients(nodeId), deps.sessions.openOf(nodeId, incarnation)]);
+/** Tells sets of clients apart without their ids, whatever their order: number, sum, sum of squares. */
+export function clientSum(ids: readonly number[]): string {
+  let [sum, squares] = [0n, 0n];
+  for (const id of ids) {
+    sum += BigInt(id);
+    squares += BigInt(id) * BigInt(id);
+  }
+  return `${ids.length} ${sum} ${squares}`;
+}
+
+async function healNode(
+  deps: HealSessionsDeps,
+  nodeId: string,
+  incarnation: string,
+  noted: readonly number[],
+): Promise<void> {
+  const rows = await deps.sessions.openOf(nodeId, incarnation);
   const here = new Set(noted);
   const open = new Map(rows.map((row) => [row.client_id, row]));
   const differing = [...noted.filter((id) => !open.has(id)), ...[...open.keys()].filter((id) => !here.has(id))];

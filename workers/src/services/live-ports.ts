@@ -1,14 +1,6 @@
-import type { SigningKey } from '@tunnox/domain/api/signing-keys';
 import type { ClientPolicy } from '@tunnox/domain/policy';
 import type { NodeAddress } from '@tunnox/domain/presence';
-import type {
-  CloseCode,
-  EcPublicJwk,
-  Jwks,
-  RegisterRequest,
-  UsageAnswer,
-  UsageRequest,
-} from '@tunnox/domain/relay-api';
+import type { CloseCode, Jwks, RegisterRequest, UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
 import type { PresenceRecord, RouteRecord } from '@tunnox/route-store/route-store';
 import type { AuditEntry } from './audit.ts';
 
@@ -228,8 +220,8 @@ export interface NewAnonymousClient {
   name: string;
   authCodeHash: string;
   lifeS: number;
-  /** Network whose creations are counted; null: not counted. */
-  network: string | null;
+  /** Network whose creations are counted. */
+  network: string;
   perHourMax: number;
 }
 
@@ -300,50 +292,6 @@ export interface OutboxRepository {
 export interface SweepRepository {
   /** Removes anonymous clients whose time has ended, with what only they serve. @returns Outbox rows. */
   removeExpiredClients(): Promise<number[]>;
-  /** @returns Outbox rows. */
-  removeExpiredDomains(): Promise<number[]>;
   /** Removes reports, keys and counters that nobody can ask for any more. */
   removeOldRows(): Promise<void>;
-}
-
-export type KeyPurpose = SigningKey['purpose'];
-export type SigningAlgorithm = SigningKey['algorithm'];
-
-export interface NewSigningKey {
-  kid: string;
-  algorithm: SigningAlgorithm;
-  /** null: HS256, whose one key is secret. */
-  publicJwk: EcPublicJwk | { kty: 'RSA'; n: string; e: string } | null;
-  /** Encrypted private (or secret) JWK. */
-  privateKeyEncrypted: string;
-}
-
-export interface StoredSigningKey extends NewSigningKey {
-  /** The one that was made last; the others are retired and verify until their end. */
-  active: boolean;
-  /** Milliseconds since 1970. */
-  createdAtMs: number;
-}
-
-/** How a key takes the place of another. */
-export interface KeyReplacement {
-  /** So long the one before still verifies. */
-  retiredForS: number;
-  /** Nothing is done when so many of the purpose are there already, of those not older than `countedForS` (null: any). */
-  keysMax: number;
-  countedForS: number | null;
-  audit: AuditEntry;
-}
-
-export interface SigningKeyRepository {
-  /** Keys that sign or still verify, the newest first. */
-  load(purpose: KeyPurpose): Promise<StoredSigningKey[]>;
-  /** Those of all purposes, as operators see them. */
-  list(): Promise<SigningKey[]>;
-  /** Adds an active key unless there is one. */
-  add(purpose: KeyPurpose, key: NewSigningKey): Promise<void>;
-  /** Retires the active key and makes this one active. @returns null: too many, or somebody else was faster. */
-  replace(purpose: KeyPurpose, key: NewSigningKey, replacement: KeyReplacement): Promise<SigningKey | null>;
-  /** Removes retired keys whose time has ended. */
-  removeEnded(): Promise<void>;
 }

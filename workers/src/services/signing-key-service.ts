@@ -3,7 +3,8 @@ import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { KEYS_CACHE_MS, KNOWN_BEFORE_MS, retiredForS } from '../tickets/key-times.ts';
 import type { SigningKeys } from '../tickets/signing-keys.ts';
 import { auditOf } from './audit.ts';
-import type { KeyPurpose, NodeRegistry, SigningKeyRepository } from './live-ports.ts';
+import type { NodeRegistry } from './live-ports.ts';
+import type { KeyPurpose, SigningKeyRepository } from './signing-key-ports.ts';
 import type { Log } from './node-ports.ts';
 import { type Caller, requireOperator } from './principal.ts';
 

@@ -4,6 +4,7 @@ import type { NodeOwners, RelayNodeRepository, SweepRepository } from './live-po
 import type { LoginRepository } from './login-ports.ts';
 import type { Log } from './node-ports.ts';
 import { applyRetention, type RetentionRepository } from './retention.ts';
+import type { RouteEndings } from './route-endings.ts';
 import type { SigningKeyService } from './signing-key-service.ts';
 
 export interface SweepDeps {
@@ -12,6 +13,7 @@ export interface SweepDeps {
   nodeRows: Pick<RelayNodeRepository, 'silentSince'>;
   nodes: Pick<NodeOwners, 'settle'>;
   sessions: HealSessionsDeps;
+  routeEndings: Pick<RouteEndings, 'sweep'>;
   retention: RetentionRepository;
   logins: Pick<LoginRepository, 'removeEnded'>;
   signingKeys: Pick<SigningKeyService, 'sweep'>;
@@ -39,13 +41,14 @@ export async function runSweep(deps: SweepDeps, options: SweepOptions): Promise<
   const { delivery, sweeps, nodeRows, nodes, log } = deps;
   const parts: Record<string, () => Promise<unknown>> = {
     anonymous: async () => delivery.deliver(await sweeps.removeExpiredClients(), 0),
-    domains: async () => delivery.deliver(await sweeps.removeExpiredDomains(), 0),
     outbox: () => delivery.sweep(),
     leases: async () => {
       const silent = await nodeRows.silentSince(Math.max(SILENCE_S, (2 * options.leaseMs) / 1000));
       await Promise.all(silent.map((nodeId) => nodes.settle(nodeId)));
     },
     sessions: () => healSessions(deps.sessions),
+    // After the sessions: they say which agents have left.
+    routes: () => deps.routeEndings.sweep(),
     logins: () => deps.logins.removeEnded(),
     'signing-keys': () => deps.signingKeys.sweep(),
     old: () => sweeps.removeOldRows(),

@@ -6,7 +6,8 @@ import type { ChangeTeller } from './change-teller.ts';
 import type { IfVersion } from './if-version.ts';
 import type { LedgerOwners } from './ledger-ports.ts';
 import { toPage, toPageRequest } from './page.ts';
-import { hashPassword, passwordHashFault, verifyPassword } from './password.ts';
+import { requireOwnPassword } from './own-password.ts';
+import { hashPassword, passwordHashFault } from './password.ts';
 import type { PresenceReader } from './ports.ts';
 import {
   type Caller,
@@ -17,7 +18,7 @@ import {
   requireOperator,
   scopesOf,
 } from './principal.ts';
-import { ACCOUNT_LOGIN_RATE, type RateLimiter } from './rate-limiter.ts';
+import type { RateLimiter } from './rate-limiter.ts';
 import type { UserOutcome, UserRepository } from './user-ports.ts';
 
 export interface UserServiceDeps {
@@ -66,7 +67,7 @@ export class UserService {
     requireSelf(caller, userId);
     const { username, email, password, plan, status } = body;
     if (plan !== undefined || status !== undefined) requireOperator(caller);
-    if (password !== undefined) await this.#requirePassword(caller, userId, body.current_password);
+    if (password !== undefined) await requireOwnPassword(this.#deps, caller, userId, body.current_password);
     const before = await this.#find(userId);
     const passwordHash = password === undefined ? undefined : await hashPassword(password);
     const audit = auditOf(caller, 'user.update', {
@@ -147,21 +148,6 @@ export class UserService {
       client_id: principal.role === 'client' ? principal.clientId : null,
       namespaces: namespacesOf(principal),
     };
-  }
-
-  /** A credential that was left lying must not be enough to take an account over. */
-  async #requirePassword(caller: Caller, userId: number, current: string | undefined): Promise<void> {
-    if (caller.principal.role === 'operator') return;
-    if (current === undefined) throw invalid('/current_password', 'must be given together with a new password');
-    const verdict = await this.#deps.rateLimiter.take(`password:${userId}`, ACCOUNT_LOGIN_RATE);
-    if (verdict?.allowed === false) {
-      const retryAfterS = Math.max(1, Math.ceil(verdict.retryAfterMs / 1000));
-      throw new TunnoxError('rate_limited', 'Too many tries with the password of this account', { retryAfterS });
-    }
-    const hash = await this.#deps.users.passwordHash(userId);
-    if (hash === null)
-      throw invalid('/current_password', 'is not possible: there is none yet; an operator can set one');
-    if ((await verifyPassword(current, hash)) === 'wrong') throw invalid('/current_password', 'is wrong');
   }
 
   async #find(userId: number): Promise<User> {

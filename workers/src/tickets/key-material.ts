@@ -8,7 +8,7 @@ import {
   type JWK_EC_Public,
   type JWK_RSA_Public,
 } from 'jose';
-import type { NewSigningKey, SigningAlgorithm } from '../services/live-ports.ts';
+import type { NewSigningKey, SigningAlgorithm } from '../services/signing-key-ports.ts';
 import type { Cipher } from '../services/ports.ts';
 import { randomBytes, toBase64Url } from '../services/random.ts';
 

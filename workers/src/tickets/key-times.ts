@@ -1,4 +1,4 @@
-import type { KeyPurpose } from '../services/live-ports.ts';
+import type { KeyPurpose } from '../services/signing-key-ports.ts';
 
 /** How long tokens of each purpose are good. Tickets (for relays, which verify them alone) the longest that an outage may last. */
 export const TOKEN_LIFE_S = {

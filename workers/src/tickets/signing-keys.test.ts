@@ -20,7 +20,7 @@ import type {
   NewSigningKey,
   SigningKeyRepository,
   StoredSigningKey,
-} from '../services/live-ports.ts';
+} from '../services/signing-key-ports.ts';
 import { createClientTokens } from './client-tokens.ts';
 import { KNOWN_BEFORE_MS, retiredForS } from './key-times.ts';
 import { createLoginTokens } from './login-tokens.ts';

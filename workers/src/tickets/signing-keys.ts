@@ -5,7 +5,7 @@ import type {
   SigningAlgorithm,
   SigningKeyRepository,
   StoredSigningKey,
-} from '../services/live-ports.ts';
+} from '../services/signing-key-ports.ts';
 import type { Cipher } from '../services/ports.ts';
 import { type KeyMaterial, makeKey, openSigningHalf, openVerifyingHalf } from './key-material.ts';
 import { KEYS_CACHE_MS, KNOWN_BEFORE_MS, retiredForS } from './key-times.ts';

@@ -1,6 +1,6 @@
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
-import type { KeyPurpose } from '../services/live-ports.ts';
+import type { KeyPurpose } from '../services/signing-key-ports.ts';
 import { TOKEN_LIFE_S } from './key-times.ts';
 import type { SigningKeys } from './signing-keys.ts';
 

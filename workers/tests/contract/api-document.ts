@@ -74,6 +74,7 @@ export class ApiDocument {
   }
 
   /** Follows `$ref`. @throws {Error} when it points at nothing. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what stands there is for the caller to say
   resolve<T = Schema>(node: Schema): T {
     let current: unknown = node;
     for (let ref = node['$ref'] as unknown; typeof ref === 'string'; ref = (current as Schema)['$ref']) {

@@ -1,3 +1,4 @@
+import type { Page } from '@tunnox/domain/api/common';
 import {
   type ApiKey,
   apiKeysSchema,
@@ -5,7 +6,8 @@ import {
   type CreatedApiKey,
   createdApiKeySchema,
 } from '@tunnox/domain/api/users';
-import { type CallOptions, type ChangeOptions, Resource, V1 } from '../resource.ts';
+import { everyItem } from '../every-item.ts';
+import { type CallOptions, type ChangeOptions, type ListQuery, Resource, V1 } from '../resource.ts';
 
 /** API keys of users. */
 export class ApiKeys extends Resource {
@@ -14,8 +16,15 @@ export class ApiKeys extends Resource {
     return this.post(`${V1}/users/${userId}/api-keys`, key, createdApiKeySchema, options);
   }
 
+  /** All that are not revoked: page after page, as people have few. */
   async list(userId: number, options?: CallOptions): Promise<ApiKey[]> {
-    return (await this.read(`${V1}/users/${userId}/api-keys`, apiKeysSchema, {}, options)).api_keys;
+    const keys: ApiKey[] = [];
+    for await (const key of everyItem('api_keys', (page) => this.page(userId, page, options))) keys.push(key);
+    return keys;
+  }
+
+  page(userId: number, query: ListQuery = {}, options?: CallOptions): Promise<Page<'api_keys', ApiKey>> {
+    return this.read(`${V1}/users/${userId}/api-keys`, apiKeysSchema, query, options);
   }
 
   revoke(userId: number, keyId: number, options?: ChangeOptions): Promise<void> {

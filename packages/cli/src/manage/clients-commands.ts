@@ -5,6 +5,8 @@ import { ageText } from '../output/age.ts';
 import { tableLines } from '../output/table.ts';
 import { idOf, numberArgument } from './arguments.ts';
 import { confirm } from './confirm.ts';
+import type { Settings } from '../settings.ts';
+import { UsageError } from '../usage-error.ts';
 import { manage, type ManageContext } from './manage.ts';
 import { linesOrNothing, wholeList } from './whole-list.ts';
 
@@ -135,24 +137,35 @@ export function addClientsCommands(program: Command, context: ManageContext): vo
     },
   );
 
-  manage<{ code: string; name?: string }>(
+  manage<{ code?: string; name?: string }>(
     context,
     clients
       .command('claim <client>')
       .description('Make an anonymous client yours, its name kept; its agent goes on by itself')
-      .requiredOption('--code <code>', 'its code, from the file of saved credentials where its agent runs')
+      .option('--code <code>', 'its code; absent: as saved on this machine, where its agent runs')
       .option('--name <name>', 'name of the new client'),
-    async ({ api, options, call }, [id]) => {
+    async ({ api, options, settings, call }, [id]) => {
+      const clientId = idOf(id, 'client id');
       const claimed = await api.clients.claim(
         {
-          anonymous_client_id: idOf(id, 'client id'),
-          auth_code: options.code,
+          anonymous_client_id: clientId,
+          auth_code: options.code ?? (await savedCode(settings, clientId)),
           ...(options.name === undefined ? {} : { new_client_name: options.name }),
         },
         call,
       );
       return { result: claimed, lines: [claimed.message, `Its new id is ${claimed.new_client_id}`] };
     },
+  );
+}
+
+/** @throws {UsageError} unless its agent runs on this machine, by the same user */
+async function savedCode({ credentials, server }: Settings, clientId: number): Promise<string> {
+  const { clients } = await credentials.read();
+  const saved = clients.find((each) => each.server === server && each.client_id === clientId && each.auth_code !== '');
+  if (saved !== undefined) return saved.auth_code;
+  throw new UsageError(
+    `The code of client ${clientId} is not in ${credentials.path}: give it by --code, from the same file where its agent runs`,
   );
 }
 

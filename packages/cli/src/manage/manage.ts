@@ -6,7 +6,7 @@ import { EXIT } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { openPrinter } from '../output/open-printer.ts';
 import { openServer } from '../server/open-server.ts';
-import { type GlobalOptions, resolveSettings } from '../settings.ts';
+import { type GlobalOptions, resolveSettings, type Settings } from '../settings.ts';
 
 /** What a command of `tunnox clients`, `tunnox mappings`, … answers. */
 export interface Answer {
@@ -20,6 +20,7 @@ export interface Answer {
 export interface Manager<Options> {
   api: ManagementApi;
   options: Options & GlobalOptions;
+  settings: Settings;
   io: Io;
   /** Ends calls at Ctrl-C. */
   call: CallOptions;
@@ -48,7 +49,10 @@ export function manage<Options extends object>(
     const { caller } = await openServer(settings);
     const api = new ManagementApi(caller, settings.apiKey);
     const args = parameters.filter((one) => typeof one === 'string');
-    const { result, lines } = await work({ api, options, io, call: { signal: io.signal }, nowMs: Date.now() }, args);
+    const { result, lines } = await work(
+      { api, options, settings, io, call: { signal: io.signal }, nowMs: Date.now() },
+      args,
+    );
     const printer = openPrinter(io, settings.json);
     if (settings.json) printer.print({ event: 'result', command: nameOf(command), server: settings.server, ...result });
     else if (lines.length > 0) io.stdout.write(`${lines.join('\n')}\n`);

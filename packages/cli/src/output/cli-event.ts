@@ -47,6 +47,8 @@ export type CliEvent =
   | { event: 'claimed'; client_id: number; previous_client_id: number; message: string }
   /** Something needs attention; the command goes on. */
   | { event: 'problem'; code: string; message: string; binding_id?: string }
+  /** What a `problem` of this code (and binding) has told is over. */
+  | { event: 'resolved'; code: string; message: string; binding_id?: string }
   | { event: 'replaced'; message: string }
   /** The end, with an exit code other than 0. */
   | { event: 'error'; code: string; message: string }

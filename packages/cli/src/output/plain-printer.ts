@@ -60,6 +60,8 @@ export function eventLines(event: CliEvent, c: Colors): string[] {
       return [`${c.green('claimed')}: ${event.message}`];
     case 'problem':
       return [`${c.yellow('warning')}: ${event.message}`];
+    case 'resolved':
+      return [`${c.green('resolved')}: ${event.message}`];
     case 'replaced':
       return [`${c.yellow('replaced')}: ${event.message}`];
     case 'error':

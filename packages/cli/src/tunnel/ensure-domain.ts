@@ -1,6 +1,6 @@
 import { ApiError } from '@tunnox/api-client/api-error';
 import type { ManagementApi } from '@tunnox/api-client/management-api';
-import type { Domain } from '@tunnox/domain/api/domains';
+import type { Domain, VerifiedDomain } from '@tunnox/domain/api/domains';
 import { CliError } from '../cli-error.ts';
 import { formatHostPort, type TargetAddress } from '../target.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -24,7 +24,7 @@ export interface UnnamedDomains {
  * random name that the client got before, or a new one.
  *
  * @throws {ApiError} `subdomain_taken`, `name_invalid`, `quota_exceeded`, `login_required`
- * @throws {CliError} `verification_required` with the DNS record that proves a domain of one's own
+ * @throws {CliError} `verification_required` with the DNS records of which one proves a domain of one's own
  */
 export async function ensureDomain(
   api: ManagementApi,
@@ -47,11 +47,40 @@ export async function ensureDomain(
   }
   try {
     const name = { ...(subdomain === undefined ? {} : { subdomain }), ...(domain === undefined ? {} : { domain }) };
-    return toTunnel(await api.domains.create({ ...name, ...place }), target);
+    return toTunnel(await proved(api, await api.domains.create({ ...name, ...place })), target);
   } catch (error) {
     const own = ownDomainIn(error);
     if (own === null) throw error;
-    return toTunnel(await api.domains.update(own, place), target);
+    return toTunnel(await proved(api, await api.domains.update(own, place)), target);
+  }
+}
+
+/** The domain, when its proof stands: whoever has just made the record does not wait for the next look. */
+async function proved(api: ManagementApi, domain: Domain): Promise<Domain> {
+  if (domain.verification_state === 'verified') return domain;
+  const found = await look(api, domain);
+  if (found?.verification_state === 'verified') return found;
+  const { full_domain, proofs } = found ?? domain;
+  const records = proofs.map(({ type, name, value }) => {
+    const check = found?.checks.find((one) => one.type === type);
+    // What is not there is no news to who has just asked.
+    const told = check?.result === 'other_value' || check?.result === 'failed' ? `\n        ${check.detail}` : '';
+    return `  ${name}  ${type}  ${type === 'TXT' ? `"${value}"` : value}${told}`;
+  });
+  throw new CliError(
+    'verification_required',
+    `Prove first that ${full_domain} is yours. Put one of these records into its DNS, then run the command again:\n` +
+      records.join('\n'),
+  );
+}
+
+/** null: nobody can look now. */
+async function look(api: ManagementApi, { domain_id }: Domain): Promise<VerifiedDomain | null> {
+  try {
+    return await api.domains.verify(domain_id);
+  } catch (error) {
+    if (error instanceof ApiError && (error.code === 'unavailable' || error.code === 'rate_limited')) return null;
+    throw error;
   }
 }
 
@@ -86,15 +115,6 @@ function ownDomainIn(error: unknown): number | null {
 }
 
 function toTunnel(domain: Domain, target: TargetAddress): Tunnel {
-  const { full_domain } = domain;
-  const [proof] = domain.proofs;
-  if (domain.verification_state !== 'verified') {
-    const record = proof === undefined ? '' : `:\n  ${proof.name}  ${proof.type}  "${proof.value}"`;
-    throw new CliError(
-      'verification_required',
-      `Prove first that ${full_domain} is yours. Put this record into its DNS, then run the command again${record}`,
-    );
-  }
   const prefix = target.scheme === 'https' ? 'https://' : 'http://';
   return {
     bindingId: `domain:${domain.domain_id}`,

@@ -15,6 +15,7 @@ import type { Printer } from '../output/printer.ts';
 import { openServer, type Server } from '../server/open-server.ts';
 import type { Settings } from '../settings.ts';
 import { CLI_VERSION } from '../version.ts';
+import { type LimitTurn, LimitWatch } from './limit-watch.ts';
 import { Readiness } from './readiness.ts';
 import type { EnsureTunnel, Tunnel } from './tunnel.ts';
 
@@ -46,6 +47,7 @@ class TunnelRun {
   readonly #server: Server;
   readonly #agent: Agent;
   readonly #readiness: Readiness;
+  readonly #limits = new LimitWatch();
   readonly #printer: Printer;
   readonly #toldProblems = new Map<string, number>();
   readonly #warnings: TunnelPlan['warnings'];
@@ -136,8 +138,9 @@ class TunnelRun {
         if (event.cause !== 'lost') this.#problem(event.cause, event.message, event.bindingId);
         break;
       case 'limits':
-        if (event.limits.traffic_exhausted) {
-          this.#problem('traffic_limit', "The month's traffic is used up: visitors are turned away", undefined);
+        for (const turn of this.#limits.take(event.limits)) {
+          if (turn.event === 'problem') this.#problem(turn.code, turn.message, turn.binding_id);
+          else this.#resolved(turn);
         }
         break;
       case 'waiting':
@@ -242,6 +245,12 @@ class TunnelRun {
     this.#toldProblems.set(key, nowMs);
     this.#readiness.problem(message);
     this.#print({ event: 'problem', code, message, ...(bindingId === undefined ? {} : { binding_id: bindingId }) });
+  }
+
+  #resolved(turn: LimitTurn): void {
+    this.#toldProblems.delete(`${turn.code} ${turn.binding_id ?? ''}`);
+    this.#readiness.problem(turn.message);
+    this.#print({ ...turn, event: 'resolved' });
   }
 
   #flushWarnings(): void {

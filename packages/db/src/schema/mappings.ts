@@ -27,6 +27,9 @@ export const DOMAIN_STATUSES = ['active', 'disabled'] as const;
  * version than before. It steps by two: a deleted row's last word is its `row_version` + 1, still below any later row's.
  */
 export const rowVersionSequence = pgSequence('row_version_seq', { startWith: 2, increment: 2 });
+/** Endpoint of a public mapping, in the order of its bytes. */
+const MAPPING_ENDPOINT = sql.raw(`("protocol" || ':' || "relay_group" || ':' || "remote_port"::text) collate "C"`);
+
 export const mappingIdSequence = pgSequence('mapping_id_seq', { startWith: 1001 });
 
 const rowVersion = () =>
@@ -78,6 +81,8 @@ export const portMappings = pgTable(
     expiresAt: instant(),
     /** … or when the agent that serves them is detached. */
     endsWithClient: boolean().notNull().default(false),
+    /** It was attached when the route was made; otherwise the route waits for it. */
+    madeAttached: boolean().notNull().default(false),
     rowVersion: rowVersion(),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
@@ -88,6 +93,19 @@ export const portMappings = pgTable(
     index('port_mappings_namespace').on(t.namespaceId, t.mappingId),
     index('port_mappings_source').on(t.sourceClientId),
     index('port_mappings_expires_at').on(t.expiresAt),
+    index('port_mappings_leaving')
+      .on(t.mappingId)
+      .where(sql`${t.endsWithClient}`),
+    // Lists of endpoints are read in their order, page by page.
+    index('port_mappings_endpoint')
+      .on(sql`${MAPPING_ENDPOINT}`)
+      .where(sql`${t.sourceClientId} is null`),
+    index('port_mappings_user_endpoint')
+      .on(t.userId, sql`${MAPPING_ENDPOINT}`)
+      .where(sql`${t.sourceClientId} is null`),
+    index('port_mappings_namespace_endpoint')
+      .on(t.namespaceId, sql`${MAPPING_ENDPOINT}`)
+      .where(sql`${t.sourceClientId} is null and ${t.namespaceId} is not null`),
     check('port_mappings_protocol_known', oneOf(t.protocol, MAPPING_PROTOCOLS)),
     check('port_mappings_carrier_known', oneOf(t.carrier, CARRIERS)),
     check('port_mappings_local_port', isPort(t.localPort)),
@@ -152,6 +170,8 @@ export const httpDomainMappings = pgTable(
     expiresAt: instant(),
     /** … or when the agent that serves it is detached. */
     endsWithClient: boolean().notNull().default(false),
+    /** It was attached when the route was made; otherwise the route waits for it. */
+    madeAttached: boolean().notNull().default(false),
     rowVersion: rowVersion(),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
@@ -165,6 +185,18 @@ export const httpDomainMappings = pgTable(
     index('http_domain_mappings_user').on(t.userId, t.id),
     index('http_domain_mappings_namespace').on(t.namespaceId, t.id),
     index('http_domain_mappings_expires_at').on(t.expiresAt),
+    index('http_domain_mappings_leaving')
+      .on(t.id)
+      .where(sql`${t.endsWithClient}`),
+    index('http_domain_mappings_endpoint')
+      .on(sql`"full_domain" collate "C"`)
+      .where(sql`${t.verificationState} = 'verified'`),
+    index('http_domain_mappings_user_endpoint')
+      .on(t.userId, sql`"full_domain" collate "C"`)
+      .where(sql`${t.verificationState} = 'verified'`),
+    index('http_domain_mappings_namespace_endpoint')
+      .on(t.namespaceId, sql`"full_domain" collate "C"`)
+      .where(sql`${t.verificationState} = 'verified' and ${t.namespaceId} is not null`),
     index('http_domain_mappings_proofs')
       .on(t.proofDueAt)
       .where(sql`${t.proofToken} is not null`),

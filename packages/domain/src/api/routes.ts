@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import { presenceSchema } from '../presence.ts';
-import { momentSchema, pageShape, portSchema, targetHostSchema } from './common.ts';
+import { deliverySchema, momentSchema, pageShape, portSchema, targetHostSchema } from './common.ts';
+
+const routeUpstreamSchema = z
+  .object({ client_id: z.int(), presence: presenceSchema.nullable() })
+  .meta({ id: 'RouteUpstream', description: 'A client of an endpoint, and where it is attached now' });
 
 export const routeSchema = z
   .object({
@@ -12,7 +16,7 @@ export const routeSchema = z
     user_id: z.int().nullable(),
     expires_at: momentSchema.nullable().describe('When it ends by itself; null: it does not'),
     ends_with_client: z.boolean().describe("It ends when its client's agent is detached"),
-    upstreams: z.array(z.object({ client_id: z.int(), presence: presenceSchema.nullable() })),
+    upstreams: z.array(routeUpstreamSchema),
   })
   .meta({ id: 'Route', description: 'A route: what an endpoint is bound to, and where its clients are now' });
 
@@ -48,8 +52,12 @@ export const createdRoutesSchema = z
   })
   .meta({ id: 'CreatedRoutes' });
 
+export const deliveredRouteSchema = routeSchema
+  .extend({ delivery: z.array(deliverySchema) })
+  .meta({ id: 'DeliveredRoute' });
 export const routesPageSchema = z.object({ routes: z.array(routeSchema), ...pageShape }).meta({ id: 'RoutesPage' });
 
+export type DeliveredRoute = z.infer<typeof deliveredRouteSchema>;
 export type Route = z.infer<typeof routeSchema>;
 export type CreateRoute = z.input<typeof createRouteSchema>;
 export type CreateRoutes = z.input<typeof createRoutesSchema>;

@@ -4,6 +4,9 @@ import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../context.ts';
 
+/** Methods whose body means nothing. */
+const READING = new Set(['GET', 'HEAD']);
+
 /** Far above every request of ours. */
 const BODY_BYTES_MAX = 256 * 1024;
 
@@ -32,7 +35,7 @@ export const limitBody = bodyLimit({
 
 /** Bodies are JSON; a form of another site cannot send that without asking first. */
 export const requireJson = createMiddleware<AppEnv>(async (c, next) => {
-  const type = c.req.header('content-type');
+  const type = READING.has(c.req.method) ? undefined : c.req.header('content-type');
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type)) {
     throw new TunnoxError('unsupported_media_type', 'Send the body as Content-Type: application/json');
   }

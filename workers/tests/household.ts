@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import type { Answer, TestStack } from './test-stack.ts';
+
+/** What a tenant has alone, or what its team has. */
+export interface Belongings {
+  clientId: number;
+  agentToken: string;
+  ticket: string;
+  siblingId: number;
+  siblingToken: string;
+  mappingId: number;
+  domainId: number;
+  host: string;
+  /** Words that stand in nobody's answers but those of who may see these things. The name itself is public. */
+  marks: string[];
+}
+
+/** A tenant with everything that a tenant can have, and a team. */
+export interface Household extends Belongings {
+  name: string;
+  userId: number;
+  /** API key with all scopes. */
+  token: string;
+  /** Access token of a log-in. */
+  login: string;
+  refreshToken: string;
+  keyId: number;
+  namespaceId: number;
+  team: Belongings;
+  /** API key of a viewer of the team. */
+  viewer: string;
+}
+
+const PASSWORD = 'correct horse battery';
+
+export async function makeHousehold(stack: TestStack, name: string): Promise<Household> {
+  const { userId, token } = await stack.newUser(name);
+  await stack.asOperator('PUT', `/users/${userId}`, { password: PASSWORD });
+  const login = await stack.call('POST', '/auth/login', { body: { login: name, password: PASSWORD } });
+  assert.equal(login.status, 200);
+  const key = await made(stack.call('POST', `/users/${userId}/api-keys`, { token, body: { scopes: ['read'] } }));
+  const namespace = await made(stack.call('POST', '/namespaces', { token, body: { name: `${name}-crew` } }));
+  const namespaceId = namespace['namespace_id'] as number;
+  const viewer = await stack.newUser(`${name}-viewer`);
+  const member = `/namespaces/${namespaceId}/members/${viewer.userId}`;
+  assert.equal((await stack.call('PUT', member, { token, body: { role: 'viewer' } })).status, 200);
+  const alone = await belongings(stack, token, name, null);
+  const team = await belongings(stack, token, `${name}-team`, namespaceId);
+  return {
+    ...alone,
+    ...{ name, userId, token, keyId: key['key_id'] as number, namespaceId, team, viewer: viewer.token },
+    ...{ login: login.body['access_token'] as string, refreshToken: login.body['refresh_token'] as string },
+    marks: [...alone.marks, String(userId), `${name}@customer`],
+  };
+}
+
+async function belongings(
+  stack: TestStack,
+  token: string,
+  name: string,
+  namespace_id: number | null,
+): Promise<Belongings> {
+  const [client, sibling] = [await agent(stack, token, namespace_id), await agent(stack, token, namespace_id)];
+  const mapping = await made(
+    stack.call('POST', '/mappings', {
+      token,
+      body: {
+        ...{ source_client_id: sibling.clientId, target_client_id: client.clientId },
+        ...{ local_port: 2222, target_host: `${name}-target.internal`, target_port: 22 },
+      },
+    }),
+  );
+  const web = { target_host: `${name}-web.internal`, target_port: 1 };
+  const domain = await made(
+    stack.call('POST', '/domains', { token, body: { client_id: client.clientId, subdomain: `${name}-name`, ...web } }),
+  );
+  return {
+    ...{ clientId: client.clientId, agentToken: client.token, ticket: client.ticket },
+    ...{ siblingId: sibling.clientId, siblingToken: sibling.token },
+    ...{ mappingId: mapping['mapping_id'] as number, domainId: domain['domain_id'] as number },
+    host: domain['full_domain'] as string,
+    marks: [client.clientId, sibling.clientId].map(String).concat(`${name}-target`, `${name}-web`),
+  };
+}
+
+/** A client, and an agent that has opened a session as it. */
+async function agent(
+  stack: TestStack,
+  token: string,
+  namespace_id: number | null,
+): Promise<{ clientId: number; token: string; ticket: string }> {
+  const client = await made(stack.call('POST', '/clients', { token, body: { client_name: 'agent', namespace_id } }));
+  const body = { agent_version: 'test', protocol: 1, client_id: client['client_id'] as number };
+  const session = await stack.call('POST', '//agent/v1/session', { token, body });
+  assert.equal(session.status, 200);
+  const { client_id, access_token, ticket } = session.body;
+  return { clientId: client_id as number, token: access_token as string, ticket: ticket as string };
+}
+
+async function made(answer: Promise<Answer>): Promise<Record<string, unknown>> {
+  const { status, body } = await answer;
+  assert.equal(status, 201, JSON.stringify(body));
+  return body;
+}
+
+/** Tables that change by themselves, or when somebody is only looked at. */
+const RESTLESS = [
+  'outbox',
+  'client_sessions',
+  'relay_nodes',
+  'idempotency_keys',
+  'usage_reports',
+  'anonymous_creations',
+];
+
+/** The whole database, but for when something was used: table → hash of its rows. */
+export async function snapshot(stack: TestStack): Promise<Record<string, string>> {
+  const { rows } = await stack.database.query<{ name: string }>(
+    `select tablename as name from pg_tables where schemaname = 'public' and tablename <> all($1) order by 1`,
+    [RESTLESS],
+  );
+  const hashes: Record<string, string> = {};
+  for (const { name } of rows) {
+    const { rows: found } = await stack.database.query<{ hash: string }>(
+      `select md5(coalesce(string_agg(line, ' ' order by line), '')) || ' ' || count(*) as hash
+       from (select (to_jsonb(t) - '{last_used_at,last_seen_at}'::text[])::text as line from "${name}" t) lines`,
+    );
+    hashes[name] = found[0]?.hash ?? '';
+  }
+  return hashes;
+}
