@@ -1,7 +1,8 @@
 import { decodeDnsName, encodeDnsName } from './dns-name.ts';
+import { addressText, caaText } from './record-text.ts';
 
 /** Types of records that are asked for, with their numbers. */
-export const RECORD_TYPES = { CNAME: 5, TXT: 16 } as const;
+export const RECORD_TYPES = { A: 1, CNAME: 5, TXT: 16, AAAA: 28, CAA: 257 } as const;
 export type RecordType = keyof typeof RECORD_TYPES;
 
 const CLASS_IN = 1;
@@ -19,7 +20,9 @@ const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED
 export type DnsRecord =
   | { type: 'CNAME'; name: string; target: string }
   /** `text`: its character-strings joined, one character an octet. */
-  | { type: 'TXT'; name: string; text: string };
+  | { type: 'TXT'; name: string; text: string }
+  /** `text`: the address; of a CAA record `flags tag value`, its octets one character each. */
+  | { type: 'A' | 'AAAA' | 'CAA'; name: string; text: string };
 
 export interface DnsMessage {
   /** Such as `NXDOMAIN`; `RCODE11` where there is no name. */
@@ -89,6 +92,14 @@ export function decodeAnswer(
       const text = decodeStrings(message.subarray(start, end));
       if (text === null) return null;
       records.push({ type: 'TXT', name: owner.name, text });
+    } else if (type === RECORD_TYPES.A || type === RECORD_TYPES.AAAA) {
+      const text = addressText(message.subarray(start, end));
+      if (text === null || text.includes(':') !== (type === RECORD_TYPES.AAAA)) return null;
+      records.push({ type: type === RECORD_TYPES.A ? 'A' : 'AAAA', name: owner.name, text });
+    } else if (type === RECORD_TYPES.CAA) {
+      const text = caaText(message.subarray(start, end));
+      if (text === null) return null;
+      records.push({ type: 'CAA', name: owner.name, text });
     }
   }
   return { rcode: RCODES[rcode] ?? `RCODE${rcode}`, records };

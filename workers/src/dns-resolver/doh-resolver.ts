@@ -67,10 +67,9 @@ export function createDohResolver(deps: DohResolverDeps, options: DohResolverOpt
           const { rcode, records } = message;
           const asked = chain.length;
           const owner = follow(records, at, chain);
-          const values =
-            type === 'TXT'
-              ? records.flatMap((one) => (one.type === 'TXT' && one.name === owner ? [one.text] : []))
-              : [];
+          const values = records.flatMap((one) =>
+            one.type !== 'CNAME' && one.type === type && one.name === owner ? [one.text] : [],
+          );
           // A resolver follows the chain by itself; one that has only its own zones ends where it leaves them.
           const moved = chain.length > asked;
           const done = type === 'CNAME' || values.length > 0 || !moved || rcode !== 'NOERROR';

@@ -5,13 +5,16 @@ export interface DnsAnswer {
   rcode: string;
   /** Names to which the asked one leads by CNAME records, in lower case, in their order. */
   chain: string[];
-  /** Texts of TXT records at the end of the chain; one character an octet. */
+  /**
+   * What stands at the end of the chain: texts of TXT records, one character an octet; addresses; CAA records as
+   * `flags tag value`. Empty for CNAME.
+   */
   values: string[];
 }
 
 export interface DnsResolver {
   /** @throws {TunnoxError} `unavailable` when the resolver itself cannot be asked */
-  lookUp(name: string, type: 'TXT' | 'CNAME'): Promise<DnsAnswer>;
+  lookUp(name: string, type: 'A' | 'AAAA' | 'CAA' | 'CNAME' | 'TXT'): Promise<DnsAnswer>;
 }
 
 export type ProofState = 'verified' | 'pending_verification';
