@@ -2,20 +2,33 @@ CREATE TABLE "acme_accounts" (
 	"directory_url" text PRIMARY KEY NOT NULL,
 	"account_url" text,
 	"key_encrypted" text NOT NULL,
+	"blocked_until" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "acme_http_tokens" (
 	"token" text PRIMARY KEY NOT NULL,
+	"certificate_id" bigint NOT NULL,
 	"key_authorization" text NOT NULL,
 	"host" text NOT NULL,
 	"expires_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "certificate_orders" (
+	"order_id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "certificate_orders_order_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"certificate_id" bigint NOT NULL,
+	"user_id" bigint,
+	"names" text[] NOT NULL,
+	"ordered_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"issued_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "certificates" (
 	"certificate_id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "certificates_certificate_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"names" text[] NOT NULL,
 	"domain_id" bigint,
+	"base_domain" text,
+	"removed_at" timestamp (3) with time zone,
 	"state" text DEFAULT 'pending' NOT NULL,
 	"challenge" text NOT NULL,
 	"order_state" jsonb,
@@ -34,7 +47,9 @@ CREATE TABLE "certificates" (
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "certificates_state_known" CHECK ("certificates"."state" in ('pending', 'ordering', 'validating', 'finalizing', 'active', 'error')),
 	CONSTRAINT "certificates_challenge_known" CHECK ("certificates"."challenge" in ('dns-01', 'http-01')),
-	CONSTRAINT "certificates_names_some" CHECK (cardinality("certificates"."names") between 1 and 100)
+	CONSTRAINT "certificates_names_some" CHECK (cardinality("certificates"."names") between 1 and 100),
+	CONSTRAINT "certificates_one_owner" CHECK ("certificates"."domain_id" is null or "certificates"."base_domain" is null),
+	CONSTRAINT "certificates_removed_empty" CHECK ("certificates"."removed_at" is null or ("certificates"."chain" is null and "certificates"."key_encrypted" is null))
 );
 --> statement-breakpoint
 CREATE TABLE "dns_runs" (
@@ -61,6 +76,8 @@ CREATE TABLE "dns_zones" (
 	"provider_zone_id" text,
 	"tag" text NOT NULL,
 	"policy" text DEFAULT 'sync' NOT NULL,
+	"owner_records" boolean DEFAULT true NOT NULL,
+	"website_group" text,
 	"guard_share" real DEFAULT 0.3 NOT NULL,
 	"status" text DEFAULT 'pending' NOT NULL,
 	"last_error" text,
@@ -68,6 +85,7 @@ CREATE TABLE "dns_zones" (
 	"lease_until" timestamp (3) with time zone,
 	"fence" bigint DEFAULT 0 NOT NULL,
 	"full_pass_at" timestamp (3) with time zone,
+	"ran_at" timestamp (3) with time zone,
 	"row_version" bigint DEFAULT 1 NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
@@ -96,6 +114,7 @@ CREATE TABLE "domain_dns_records" (
 	"last_error_code" text,
 	"owner_type" text NOT NULL,
 	"owner_id" text,
+	"automatic" boolean DEFAULT false NOT NULL,
 	"run_fence" bigint,
 	"row_version" bigint DEFAULT 1 NOT NULL,
 	"synced_at" timestamp (3) with time zone,
@@ -126,7 +145,9 @@ CREATE TABLE "provider_credentials" (
 	CONSTRAINT "provider_credentials_name_length" CHECK (length("provider_credentials"."name") between 1 and 64)
 );
 --> statement-breakpoint
-ALTER TABLE "certificates" ADD CONSTRAINT "certificates_domain_id_http_domain_mappings_id_fk" FOREIGN KEY ("domain_id") REFERENCES "public"."http_domain_mappings"("id") ON DELETE cascade ON UPDATE no action;
+ALTER TABLE "certificates" ADD CONSTRAINT "certificates_domain_id_http_domain_mappings_id_fk" FOREIGN KEY ("domain_id") REFERENCES "public"."http_domain_mappings"("id") ON DELETE set null ON UPDATE no action;
+--> statement-breakpoint
+ALTER TABLE "acme_http_tokens" ADD CONSTRAINT "acme_http_tokens_certificate_id_certificates_certificate_id_fk" FOREIGN KEY ("certificate_id") REFERENCES "public"."certificates"("certificate_id") ON DELETE cascade ON UPDATE no action;
 --> statement-breakpoint
 ALTER TABLE "dns_runs" ADD CONSTRAINT "dns_runs_zone_id_dns_zones_zone_id_fk" FOREIGN KEY ("zone_id") REFERENCES "public"."dns_zones"("zone_id") ON DELETE cascade ON UPDATE no action;
 --> statement-breakpoint
@@ -139,6 +160,16 @@ ALTER TABLE "domain_dns_records" ADD CONSTRAINT "domain_dns_records_zone_id_dns_
 ALTER TABLE "provider_credentials" ADD CONSTRAINT "provider_credentials_user_id_users_user_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("user_id") ON DELETE no action ON UPDATE no action;
 --> statement-breakpoint
 CREATE INDEX "acme_http_tokens_expires_at" ON "acme_http_tokens" USING btree ("expires_at");
+--> statement-breakpoint
+CREATE INDEX "acme_http_tokens_certificate" ON "acme_http_tokens" USING btree ("certificate_id");
+--> statement-breakpoint
+CREATE INDEX "certificate_orders_ordered_at" ON "certificate_orders" USING btree ("ordered_at");
+--> statement-breakpoint
+CREATE INDEX "certificate_orders_user" ON "certificate_orders" USING btree ("user_id","ordered_at");
+--> statement-breakpoint
+CREATE INDEX "certificate_orders_names" ON "certificate_orders" USING btree ("names","ordered_at");
+--> statement-breakpoint
+CREATE INDEX "certificate_orders_certificate" ON "certificate_orders" USING btree ("certificate_id","order_id");
 --> statement-breakpoint
 CREATE UNIQUE INDEX "certificates_names" ON "certificates" USING btree ("names");
 --> statement-breakpoint
@@ -165,3 +196,17 @@ CREATE INDEX "domain_dns_records_due" ON "domain_dns_records" USING btree ("zone
 CREATE INDEX "domain_dns_records_owner" ON "domain_dns_records" USING btree ("owner_type","owner_id");
 --> statement-breakpoint
 CREATE INDEX "provider_credentials_user" ON "provider_credentials" USING btree ("user_id","credential_id");
+--> statement-breakpoint
+ALTER TABLE "relay_nodes" ADD COLUMN "public_ipv4" text;
+--> statement-breakpoint
+ALTER TABLE "relay_nodes" ADD COLUMN "public_ipv6" text;
+--> statement-breakpoint
+ALTER TABLE "relay_nodes" ADD COLUMN "left_at" timestamp (3) with time zone;
+--> statement-breakpoint
+ALTER TABLE "relay_nodes" ADD COLUMN "lost_at" timestamp (3) with time zone;
+--> statement-breakpoint
+ALTER TABLE "http_domain_mappings" ADD COLUMN "setup" jsonb;
+--> statement-breakpoint
+ALTER TABLE "http_domain_mappings" ADD COLUMN "setup_due_at" timestamp (3) with time zone;
+--> statement-breakpoint
+CREATE INDEX "http_domain_mappings_setup_due" ON "http_domain_mappings" USING btree ("setup_due_at") WHERE "http_domain_mappings"."base_domain" is null;

@@ -4,6 +4,8 @@ import { AcmeError, acmeErrorOf, acmeProblemSchema } from './acme-error.ts';
 
 export interface AcmeClientDeps {
   fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** Milliseconds since 1970. */
+  now: () => number;
 }
 
 /** A key with which requests are signed, and the account that it stands for. */
@@ -18,12 +20,17 @@ const directorySchema = z.object({
   newNonce: z.url(),
   newAccount: z.url(),
   newOrder: z.url(),
-  meta: z.object({ caaIdentities: z.array(z.string()).optional(), termsOfService: z.string().optional() }).optional(),
+  meta: z
+    .object({ caaIdentities: z.array(z.string()).max(100).optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
 });
-const identifierSchema = z.object({ type: z.string(), value: z.string() });
+const identifierSchema = z.object({ type: z.string(), value: z.string().max(253) });
+/** It becomes part of a path and of a record. RFC 8555, section 8.1: at least 128 bits, base64url. */
+const tokenSchema = z.string().regex(/^[A-Za-z0-9_-]{16,128}$/);
 const orderSchema = z.object({
   status: z.enum(['pending', 'ready', 'processing', 'valid', 'invalid']),
-  authorizations: z.array(z.url()),
+  authorizations: z.array(z.url()).min(1).max(100),
   finalize: z.url(),
   certificate: z.url().optional(),
   error: acmeProblemSchema.optional(),
@@ -31,7 +38,7 @@ const orderSchema = z.object({
 const challengeSchema = z.object({
   type: z.string(),
   url: z.url(),
-  token: z.string().optional(),
+  token: tokenSchema.optional().catch(undefined),
   status: z.enum(['pending', 'processing', 'valid', 'invalid']),
   error: acmeProblemSchema.optional(),
 });
@@ -39,7 +46,7 @@ const authorizationSchema = z.object({
   status: z.enum(['pending', 'valid', 'invalid', 'deactivated', 'expired', 'revoked']),
   identifier: identifierSchema,
   wildcard: z.boolean().optional(),
-  challenges: z.array(challengeSchema),
+  challenges: z.array(challengeSchema).max(20),
 });
 
 export type AcmeOrder = z.infer<typeof orderSchema>;
@@ -49,9 +56,12 @@ export type AcmeChallenge = z.infer<typeof challengeSchema>;
 /** Fail closed: the next step asks again. */
 const CALL_TIMEOUT_MS = 20_000;
 /** Nonces are single, and servers forget them: a call is made again with the one that comes with the refusal. */
-const NONCE_TRIES_MAX = 4;
+const NONCE_TRIES_MAX = 6;
+const NONCES_KEPT_MAX = 8;
 /** A chain of certificates is a few KiB. */
-const BODY_LENGTH_MAX = 256 * 1024;
+const BODY_BYTES_MAX = 256 * 1024;
+/** Directories change with the software of an authority. */
+const DIRECTORY_MS_MAX = 3600_000;
 
 /**
  * Calls of an ACME server, signed with ES256. It keeps nothing but the directory and nonces: what becomes of an order is
@@ -62,8 +72,8 @@ const BODY_LENGTH_MAX = 256 * 1024;
 export class AcmeClient {
   readonly #deps: AcmeClientDeps;
   readonly #directoryUrl: string;
-  #directory: z.infer<typeof directorySchema> | undefined;
-  #nonces: string[] = [];
+  #directory: { content: z.infer<typeof directorySchema>; readAtMs: number } | undefined;
+  readonly #nonces: string[] = [];
 
   constructor(deps: AcmeClientDeps, directoryUrl: string) {
     this.#deps = deps;
@@ -124,8 +134,12 @@ export class AcmeClient {
   }
 
   async #open() {
-    this.#directory ??= parse(directorySchema, (await this.#send(this.#directoryUrl, { method: 'GET' })).json);
-    return this.#directory;
+    const nowMs = this.#deps.now();
+    if (this.#directory === undefined || nowMs - this.#directory.readAtMs > DIRECTORY_MS_MAX) {
+      const content = parse(directorySchema, (await this.#send(this.#directoryUrl, { method: 'GET' })).json);
+      this.#directory = { content, readAtMs: nowMs };
+    }
+    return this.#directory.content;
   }
 
   async #post(signer: AcmeSigner, url: string, body: object | null, accept = 'application/json') {
@@ -154,23 +168,35 @@ export class AcmeClient {
   }
 
   async #send(url: string, init: RequestInit): Promise<{ headers: Headers; text: string; json: unknown }> {
+    // What is asked for stands in what the authority has sent before.
+    if (new URL(url).protocol !== new URL(this.#directoryUrl).protocol) {
+      throw new AcmeError('unreachable', 'The certificate authority leads from https to something else');
+    }
     let response: Response;
-    let text: string;
+    let text: string | null;
     try {
       const headers = { 'user-agent': 'tunnox', ...(init.headers as Record<string, string> | undefined) };
       const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
       response = await this.#deps.fetch(url, { ...init, headers, redirect: 'manual', signal });
-      text = await response.text();
+      text = await readBounded(response);
     } catch (cause) {
       throw new AcmeError('unreachable', `The certificate authority at ${new URL(url).host} cannot be reached`, {
         cause,
       });
     }
     const nonce = response.headers.get('replay-nonce');
-    if (nonce !== null) this.#nonces.push(nonce);
-    if (text.length > BODY_LENGTH_MAX) throw new AcmeError('unreachable', 'The certificate authority sent too much');
+    if (nonce !== null && /^[A-Za-z0-9_-]{1,512}$/.test(nonce)) {
+      this.#nonces.push(nonce);
+      // The oldest ones are forgotten first, there too.
+      if (this.#nonces.length > NONCES_KEPT_MAX) this.#nonces.shift();
+    }
+    if (text === null) throw new AcmeError('unreachable', 'The certificate authority sent too much');
     const json = tryParse(text);
-    if (!response.ok) throw acmeErrorOf(response.status, response.headers.get('retry-after'), json);
+    if (!response.ok) {
+      // The authority was set up anew, perhaps with other addresses.
+      if (response.status === 404) this.#directory = undefined;
+      throw acmeErrorOf(response.status, response.headers.get('retry-after'), json, this.#deps.now());
+    }
     return { headers: response.headers, text, json };
   }
 }
@@ -194,6 +220,22 @@ function parse<T>(schema: z.ZodType<T>, json: unknown): T {
   throw new AcmeError('unreachable', 'The certificate authority answers something that is not ACME (RFC 8555)', {
     cause: parsed.error,
   });
+}
+
+/** null: it is more than an authority has to say. */
+async function readBounded(response: Response): Promise<string | null> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();
+  for (let read = await reader?.read(); read !== undefined && !read.done; read = await reader?.read()) {
+    bytes += read.value.length;
+    if (bytes > BODY_BYTES_MAX) {
+      await reader?.cancel();
+      return null;
+    }
+    parts.push(read.value);
+  }
+  return Buffer.concat(parts).toString();
 }
 
 function tryParse(text: string): unknown {

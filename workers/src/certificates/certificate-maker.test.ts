@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { createPrivateKey, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { Pkcs10CertificateRequest, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import fc from 'fast-check';
 import { createKeyedCipher } from '../services/keyed-cipher.ts';
 import { createCertificateMaker, keyPem } from './certificate-maker.ts';
+import { CertificateFault } from './certificate-ports.ts';
 
 const cipher = createKeyedCipher([randomBytes(32)], 'certificate-key');
 const maker = createCertificateMaker(cipher);
@@ -33,8 +35,24 @@ test('inspect() refuses a certificate for another key, or without a name', async
     extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'a.example.com' }])],
   });
   const chain = certificate.toString('pem');
-  const { notAfter } = await maker.inspect(chain, key, ['a.example.com']);
+  const { notAfter, chain: kept } = await maker.inspect(`# hello\n${chain}`, key, ['a.example.com']);
+  assert.equal(kept, `${chain}\n`);
   assert.equal(notAfter.toISOString(), '2026-04-01T00:00:00.000Z');
   await assert.rejects(maker.inspect(chain, other, ['a.example.com']), /another key/);
-  await assert.rejects(maker.inspect(chain, key, ['a.example.com', 'b.example.com']), /lacks b\.example\.com/);
+  await assert.rejects(maker.inspect(chain, key, ['a.example.com', 'b.example.com']), /without b\.example\.com/);
+});
+
+test('inspect() refuses whatever is no chain, always in the same way', async () => {
+  const key = await maker.newKey();
+  const block = (text: string) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(
+        fc.string(),
+        fc.array(fc.base64String()).map((texts) => texts.map(block).join('')),
+      ),
+      (chain) => assert.rejects(maker.inspect(chain, key, ['a.example.com']), CertificateFault),
+    ),
+    { numRuns: 50 },
+  );
 });

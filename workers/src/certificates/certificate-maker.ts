@@ -1,10 +1,13 @@
 import 'reflect-metadata';
 import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension, X509Certificate } from '@peculiar/x509';
 import type { KeyedCipher } from '../services/keyed-cipher.ts';
-import type { CertificateMaker } from './certificate-ports.ts';
+import { CertificateFault, type CertificateMaker } from './certificate-ports.ts';
 
 /** What every visitor's TLS takes, and relays handshake fastest with. */
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+
+/** More than any authority sends. */
+const CHAIN_LENGTH_MAX = 10;
 
 /** Keys and requests for certificates; keys leave it encrypted only. @param cipher For keys. */
 export function createCertificateMaker(cipher: KeyedCipher): CertificateMaker {
@@ -26,21 +29,35 @@ export function createCertificateMaker(cipher: KeyedCipher): CertificateMaker {
     },
 
     async inspect(chain, keyEncrypted, names) {
-      const [leaf] = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/.exec(chain) ?? [];
-      if (leaf === undefined) throw new Error('Cannot use the chain: it has no certificate');
-      const certificate = new X509Certificate(leaf);
+      const certificates = certificatesOf(chain);
+      const [certificate] = certificates;
       const { publicKey } = await keyPair(cipher, keyEncrypted);
       const expected = (await crypto.subtle.exportKey('spki', publicKey)) as ArrayBuffer;
       if (!Buffer.from(expected).equals(Buffer.from(certificate.publicKey.rawData))) {
-        throw new Error('Cannot use the certificate: it is for another key');
+        throw new CertificateFault('The certificate authority sent a certificate for another key');
       }
       const held = certificate.getExtension(SubjectAlternativeNameExtension)?.names.toJSON() ?? [];
       const has = new Set(held.flatMap(({ type, value }) => (type === 'dns' ? [value.toLowerCase()] : [])));
       const missing = names.filter((name) => !has.has(name));
-      if (missing.length > 0) throw new Error(`Cannot use the certificate: it lacks ${missing.join(', ')}`);
-      return { notBefore: certificate.notBefore, notAfter: certificate.notAfter };
+      if (missing.length > 0)
+        throw new CertificateFault(`The certificate authority sent a certificate without ${missing.join(', ')}`);
+      const { notBefore, notAfter } = certificate;
+      return { chain: certificates.map((one) => `${one.toString('pem')}\n`).join(''), notBefore, notAfter };
     },
   };
+}
+
+/** @throws {CertificateFault} */
+function certificatesOf(chain: string): [X509Certificate, ...X509Certificate[]] {
+  const blocks = chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    const [first, ...others] = blocks.slice(0, CHAIN_LENGTH_MAX).map((block) => new X509Certificate(block));
+    if (first === undefined || blocks.length > CHAIN_LENGTH_MAX)
+      throw new Error(`It has ${blocks.length} certificates`);
+    return [first, ...others];
+  } catch (cause) {
+    throw new CertificateFault('The certificate authority sent a chain of certificates that cannot be read', { cause });
+  }
 }
 
 /** A private key in PEM, for relays. */

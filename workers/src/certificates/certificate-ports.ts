@@ -2,15 +2,22 @@ import type { JWK } from 'jose';
 
 export type ChallengeType = 'dns-01' | 'http-01';
 
+/** Where the answers of an order are put: decided once, before it begins. */
+export type ChallengePlace =
+  /** A TXT record at `name` in one of our zones; the public name leads to it. */
+  { challenge: 'dns-01'; zoneId: number; name: string } | { challenge: 'http-01' };
+
 /** How far an order is: as data, so that any Worker goes on with it. */
 export interface OrderState {
   directoryUrl: string;
   orderUrl: string;
   finalizeUrl: string;
+  authorizations: string[];
   /** Milliseconds since 1970. */
   startedAtMs: number;
-  /** What is still to be proved; empty: nothing. */
-  proofs: OrderProof[];
+  place: ChallengePlace;
+  /** What is still to be proved, empty: nothing; null: the authorizations were not read yet. */
+  proofs: OrderProof[] | null;
   /** The order was finalized: its key is `nextKeyEncrypted`. */
   finalized: boolean;
 }
@@ -32,57 +39,88 @@ export interface OrderProof {
 export interface CertificateJob {
   certificateId: number;
   names: string[];
-  challenge: ChallengeType;
-  state: 'pending' | 'ordering' | 'validating' | 'finalizing' | 'active' | 'error';
+  /** Base domain that it is for; null: a custom domain's. */
+  baseDomain: string | null;
+  /** Tenant whose custom domain it is for. */
+  userId: number | null;
   order: OrderState | null;
   nextKeyEncrypted: string | null;
-  /** One is served already. */
-  hasChain: boolean;
   retryCount: number;
+  /** Since when it is wanted, milliseconds since 1970. */
+  createdAtMs: number;
 }
 
 /** What a step leaves behind. */
 export type StepResult =
-  /** Go on in so many seconds. */
+  /** Go on in so many seconds. `message`: what it waits for that is not as it should be. */
   | {
       kind: 'going';
       state: 'ordering' | 'validating' | 'finalizing';
       order: OrderState;
       nextKeyEncrypted: string | null;
       inS: number;
+      message?: string;
     }
   | { kind: 'issued'; chain: string; notBefore: Date; notAfter: Date; renewAt: Date }
+  /** There is no order, and there shall be none yet: nothing has failed. */
+  | { kind: 'held'; message: string; inS: number }
   /** The order is given up; a new one begins later. */
   | { kind: 'failed'; message: string; inS: number };
 
-export interface CertificateRepository {
+export interface CertificateJobRepository {
   /** Takes certificates whose next step is due, each for `leaseS`; two Workers never work on one. */
   takeDue(holder: string, leaseS: number, limit: number): Promise<CertificateJob[]>;
-  /** Takes one, due or not. null: somebody works on it. */
-  take(certificateId: number, holder: string, leaseS: number): Promise<CertificateJob | null>;
   /** Writes a step's result and gives the lease back. @returns false: the lease is lost, nothing was written. */
   save(certificateId: number, holder: string, result: StepResult): Promise<boolean>;
+  /** When the next step is due, milliseconds since 1970, with leases that run counted; null: never. */
+  nextDueAtMs(): Promise<number | null>;
 }
 
 /** The account at one authority; its key stays where it is encrypted. */
 export interface AcmeAccountStore {
   /** Makes the key at the first use. */
-  load(directoryUrl: string): Promise<{ privateKey: CryptoKey; publicJwk: JWK; accountUrl: string | null }>;
+  load(directoryUrl: string): Promise<AcmeAccount>;
   saveUrl(directoryUrl: string, accountUrl: string): Promise<void>;
+  /** The authority does not know the account any more. */
+  forgetUrl(directoryUrl: string, accountUrl: string): Promise<void>;
+  /** No orders are begun until then, whoever asks. */
+  block(directoryUrl: string, seconds: number): Promise<void>;
+}
+
+export interface AcmeAccount {
+  privateKey: CryptoKey;
+  publicJwk: JWK;
+  accountUrl: string | null;
+  /** Seconds for which the authority wants no orders; 0: it takes them. */
+  blockedS: number;
 }
 
 /** Puts answers to challenges where authorities look for them. */
 export interface ChallengePublisher {
-  /** @throws {ChallengeFault} when there is no place for it, such as no zone for the name */
-  publish(job: Pick<CertificateJob, 'certificateId' | 'challenge'>, proof: OrderProof): Promise<void>;
-  /** Whether everybody can see it. */
-  isVisible(job: Pick<CertificateJob, 'certificateId' | 'challenge'>, proof: OrderProof): Promise<boolean>;
+  /**
+   * Where the answers for a certificate go.
+   *
+   * @throws {CertificateFault} when there is no place: an order could not pass
+   */
+  place(job: Pick<CertificateJob, 'names' | 'baseDomain' | 'userId'>): Promise<ChallengePlace>;
+  /** @throws {CertificateFault} when it cannot stand there, such as beside a CNAME */
+  publish(certificateId: number, place: ChallengePlace, proof: OrderProof): Promise<void>;
+  /** null: everybody can see it; otherwise what is missing, as a sentence. */
+  missing(certificateId: number, place: ChallengePlace, proof: OrderProof): Promise<string | null>;
   /** Takes all answers of the certificate back. */
   withdraw(certificateId: number): Promise<void>;
 }
 
+/** Keeps the limits of authorities, and one tenant from using up what is there for all. */
+export interface OrderLimits {
+  /** Counts an order, or says why there may be none now, and for how long. */
+  begin(
+    job: Pick<CertificateJob, 'certificateId' | 'names' | 'userId'>,
+  ): Promise<null | { message: string; inS: number }>;
+}
+
 /** Something that the owner of the name, or an operator, has to mend. */
-export class ChallengeFault extends Error {}
+export class CertificateFault extends Error {}
 
 /** Makes keys and requests for certificates, and reads them. */
 export interface CertificateMaker {
@@ -90,6 +128,13 @@ export interface CertificateMaker {
   newKey(): Promise<string>;
   /** PKCS #10 in DER for the names, signed with the key. */
   csr(keyEncrypted: string, names: readonly string[]): Promise<Uint8Array>;
-  /** @throws {Error} when the chain is not for this key and these names. */
-  inspect(chain: string, keyEncrypted: string, names: readonly string[]): Promise<{ notBefore: Date; notAfter: Date }>;
+  /**
+   * @returns The certificates of the chain and nothing else, and how long the first one lasts.
+   * @throws {CertificateFault} when the chain is not for this key and these names, or cannot be read
+   */
+  inspect(
+    chain: string,
+    keyEncrypted: string,
+    names: readonly string[],
+  ): Promise<{ chain: string; notBefore: Date; notAfter: Date }>;
 }
