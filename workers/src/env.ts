@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CertificateWorker } from './objects/certificate-worker.ts';
 import type { ClientPresence } from './objects/client-presence.ts';
 import type { DomainRoute } from './objects/domain-route.ts';
 import type { NodeDirectory } from './objects/node-directory.ts';
@@ -33,8 +34,14 @@ export interface Env {
   CLIENT_ADDRESS_HEADER?: string;
   /** DNS over HTTPS, for the proofs of custom domains; absent: `https://cloudflare-dns.com/dns-query`. */
   DNS_RESOLVER_URL?: string;
+  /** Cloudflare's API, for credentials that name no endpoint; absent: Cloudflare's own. */
+  CLOUDFLARE_API_URL?: string;
   /** Time between two runs over a zone while records of it are due, in milliseconds; absent: 40 000. */
   DNS_BEAT_MS?: string;
+  /** Directory of the ACME server from which certificates are obtained (RFC 8555); absent: none are. */
+  ACME_DIRECTORY_URL?: string;
+  /** Where the authority may write to, comma separated: e-mail addresses. */
+  ACME_CONTACT?: string;
   /** Lease of a relay in milliseconds; absent: 30 000. */
   RELAY_LEASE_MS?: string;
   /** Requests a second below /api/v1 of one address, and of one principal; absent: 100. */
@@ -52,6 +59,7 @@ export interface Env {
   RATE_LIMITER: DurableObjectNamespace<RateLimiter>;
   USAGE_LEDGER: DurableObjectNamespace<UsageLedger>;
   ZONE_RECONCILER: DurableObjectNamespace<ZoneReconciler>;
+  CERTIFICATE_WORKER: DurableObjectNamespace<CertificateWorker>;
 }
 
 const commaList = z
@@ -83,6 +91,14 @@ const resolverUrlSchema = z
     message: 'must begin with https://, or with http:// on this machine',
   });
 
+const acmeDirectorySchema = z
+  .url()
+  .refine((text) => /^https:|^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])[:/]/.test(text), {
+    message: 'must begin with https://, or with http:// on this machine',
+  });
+
+const contactSchema = commaList.pipe(z.array(z.email()).max(5));
+
 const encryptionKey = z
   .base64()
   .transform((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))
@@ -112,7 +128,10 @@ const settingsSchema = z.object({
     .regex(/^[a-z0-9-]{1,64}$/i)
     .default('cf-connecting-ip'),
   DNS_RESOLVER_URL: resolverUrlSchema.default('https://cloudflare-dns.com/dns-query'),
+  CLOUDFLARE_API_URL: z.url().optional(),
   DNS_BEAT_MS: z.coerce.number().int().min(100).max(600_000).default(40_000),
+  ACME_DIRECTORY_URL: acmeDirectorySchema.optional(),
+  ACME_CONTACT: contactSchema.default([]),
   RELAY_LEASE_MS: z.coerce.number().int().min(500).max(600_000).default(30_000),
   RATE_LIMIT_PER_S: z.coerce.number().min(0.001).max(1_000_000).default(100),
   RATE_LIMIT_BURST: z.coerce.number().int().min(1).max(1_000_000).default(200),
@@ -136,7 +155,11 @@ export interface Settings {
   apiHosts: string[];
   clientAddressHeader: string;
   dnsResolverUrl: string;
+  /** undefined: Cloudflare's own. */
+  cloudflareApiUrl: string | undefined;
   dnsBeatMs: number;
+  /** null: no certificates are obtained. */
+  acme: { directoryUrl: string; /** `mailto:` addresses. */ contact: string[] } | null;
   relayLeaseMs: number;
   rateLimit: { perS: number; burst: number };
   sessionAlgorithm: 'ES256' | 'RS256' | 'HS256';
@@ -172,7 +195,12 @@ export function parseSettings(env: Env): Settings {
     apiHosts: s.API_HOSTS,
     clientAddressHeader: s.CLIENT_ADDRESS_HEADER,
     dnsResolverUrl: s.DNS_RESOLVER_URL,
+    cloudflareApiUrl: s.CLOUDFLARE_API_URL,
     dnsBeatMs: s.DNS_BEAT_MS,
+    acme:
+      s.ACME_DIRECTORY_URL === undefined
+        ? null
+        : { directoryUrl: s.ACME_DIRECTORY_URL, contact: s.ACME_CONTACT.map((address) => `mailto:${address}`) },
     relayLeaseMs: s.RELAY_LEASE_MS,
     rateLimit: { perS: s.RATE_LIMIT_PER_S, burst: s.RATE_LIMIT_BURST },
     sessionAlgorithm: s.SESSION_ALGORITHM,

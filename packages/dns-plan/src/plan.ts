@@ -25,7 +25,8 @@ export interface ActualRecord {
   name: string;
   /** Canonical where the type is known. */
   value: string;
-  ttl: number;
+  /** null: it stands in a set with values of others, whose TTL is theirs. */
+  ttl: number | null;
   proxied: boolean | null;
   /** It bears the mark of this zone. */
   owned: boolean;
@@ -181,7 +182,8 @@ function conflictOf(
 function isAsDesired(row: DesiredRecord, actual: ActualRecord): boolean {
   const sameProxied = row.proxied === null || actual.proxied === null || row.proxied === actual.proxied;
   // A proxied record's TTL is the provider's own.
-  const sameTtl = row.ttl === 1 || actual.ttl === row.ttl || (actual.proxied === true && row.proxied !== false);
+  const isFree = row.ttl === 1 || actual.ttl === null || (actual.proxied === true && row.proxied !== false);
+  const sameTtl = isFree || actual.ttl === row.ttl;
   return sameProxied && sameTtl;
 }
 

@@ -1,4 +1,4 @@
-import type { ActualRecord } from '@tunnox/dns-plan/plan';
+import { chunksByName } from './chunks-by-name.ts';
 import { ProviderError, type ZoneChange, type ZoneProvider } from './zone-provider.ts';
 
 /** What became of one change. */
@@ -14,8 +14,12 @@ export interface AppliedChanges {
   outcomes: ChangeOutcome[];
   /** What stopped the work; null: nothing did. */
   stopped: ProviderError | null;
-  /** The zone as it is now. */
-  zone: ActualRecord[];
+}
+
+export interface ApplyOptions {
+  signal: AbortSignal;
+  /** Called before each batch: what it throws ends the work. */
+  before: () => Promise<void>;
 }
 
 /** A change with its place in the caller's list. */
@@ -34,29 +38,23 @@ interface Numbered {
 export async function applyChanges(
   provider: ZoneProvider,
   changes: readonly ZoneChange[],
-  actual: readonly ActualRecord[],
-  signal: AbortSignal,
+  { signal, before }: ApplyOptions,
 ): Promise<AppliedChanges> {
   const outcomes: ChangeOutcome[] = changes.map(() => ({ kind: 'left' }));
-  let zone = [...actual];
   let stopped: ProviderError | null = null;
 
   /** @returns false: the run stops. */
   const tryBatch = async (batch: readonly Numbered[]): Promise<boolean> => {
+    await before();
+    const changesOfBatch = batch.map(({ change }) => change);
     try {
-      const ids = await provider.applyBatch(
-        batch.map(({ change }) => change),
-        zone,
-        signal,
-      );
-      batch.forEach(({ index, change }, position) => {
-        const providerRecordId = change.kind === 'delete' ? null : (ids[position] ?? null);
-        outcomes[index] = { kind: 'done', providerRecordId };
-        zone = withChange(zone, change, providerRecordId);
-      });
+      const ids = await provider.applyBatch(changesOfBatch, signal);
+      for (const [position, { index }] of batch.entries()) {
+        outcomes[index] = { kind: 'done', providerRecordId: ids[position] ?? null };
+      }
       return true;
-    } catch (cause) {
-      const error = cause instanceof ProviderError ? cause : new ProviderError('unreachable', String(cause), { cause });
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
       if (error.kind !== 'rejected') {
         stopped = error;
         for (const { index } of batch) outcomes[index] = { kind: 'failed', error };
@@ -72,42 +70,20 @@ export async function applyChanges(
     }
   };
 
-  for (const batch of batchesOf(changes, provider.batchMax)) {
+  const numbered = changes.map((change, index): Numbered => ({ index, change }));
+  for (const batch of chunksByName(numbered, nameOf, provider.batchMax)) {
     if (!(await tryBatch(batch))) break;
   }
-  return { outcomes, stopped, zone };
-}
-
-/** Batches in which the changes of a name are not torn apart, unless they are more than a batch. */
-function batchesOf(changes: readonly ZoneChange[], size: number): Numbered[][] {
-  const numbered = changes.map((change, index): Numbered => ({ index, change }));
-  const groups = [...Map.groupBy(numbered, ({ change }) => nameOf(change)).values()];
-  const batches: Numbered[][] = [];
-  let batch: Numbered[] = [];
-  for (const group of groups) {
-    if (batch.length > 0 && batch.length + group.length > size) {
-      batches.push(batch);
-      batch = [];
-    }
-    for (let at = 0; at < group.length; at += size) {
-      batch.push(...group.slice(at, at + size));
-      if (batch.length >= size) {
-        batches.push(batch);
-        batch = [];
-      }
-    }
-  }
-  if (batch.length > 0) batches.push(batch);
-  return batches;
+  return { outcomes, stopped };
 }
 
 /** Where to cut: between two names if there are two. */
 function middleOf(batch: readonly Numbered[]): number {
   const half = Math.ceil(batch.length / 2);
-  const isBorder = (at: number) =>
-    at > 0 &&
-    at < batch.length &&
-    nameOf((batch[at - 1] as Numbered).change) !== nameOf((batch[at] as Numbered).change);
+  const isBorder = (at: number) => {
+    const [before, after] = [batch[at - 1], batch[at]];
+    return before !== undefined && after !== undefined && nameOf(before) !== nameOf(after);
+  };
   for (let step = 0; step < batch.length; step += 1) {
     if (isBorder(half - step)) return half - step;
     if (isBorder(half + step)) return half + step;
@@ -115,13 +91,6 @@ function middleOf(batch: readonly Numbered[]): number {
   return half;
 }
 
-function nameOf(change: ZoneChange): string {
+function nameOf({ change }: Numbered): string {
   return change.kind === 'delete' ? change.actual.name : change.record.name;
-}
-
-function withChange(zone: ActualRecord[], change: ZoneChange, providerRecordId: string | null): ActualRecord[] {
-  const others = change.kind === 'create' ? zone : zone.filter((record) => record.id !== change.actual.id);
-  if (change.kind === 'delete' || providerRecordId === null) return others;
-  const { type, name, value, ttl, proxied } = change.record;
-  return [...others, { id: providerRecordId, type, name, value, ttl, proxied, owned: true }];
 }

@@ -30,7 +30,8 @@ export function noteOf(item: PlanItem): string | null {
   return null;
 }
 
-/** Why the guard holds a run back, and how it is let pass. */
+/** Why the guard holds a run back, and how it is let pass. @param planHash null: of another plan than the whole zone's. */
 export function guardText({ touched, owned }: GuardVerdict, planHash: string | null): string {
-  return `This would change or delete ${touched} of ${owned} records of the zone at once, and was held back. Look at the plan; if it is right, reconcile with confirm=${planHash ?? ''}`;
+  const confirm = planHash === null ? 'confirm=<plan_hash> of a reconcile with dry_run=true' : `confirm=${planHash}`;
+  return `This would change or delete ${touched} of ${owned} records of the zone at once, and was held back. Look at the plan; if it is right, reconcile with ${confirm}`;
 }

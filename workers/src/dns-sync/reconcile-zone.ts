@@ -1,11 +1,11 @@
-import { LEASE_S, ZoneRun } from './zone-run.ts';
+import type { RunKind } from './run-scope.ts';
+import { LEASE_S } from './zone-lease.ts';
+import { ZoneRun } from './zone-run.ts';
 import type { FinishedRun, ZoneOpener, ZoneRunRepository } from './zone-run-ports.ts';
 
 export interface ReconcileDeps {
   zones: ZoneRunRepository;
   opener: ZoneOpener;
-  /** Milliseconds since 1970. */
-  now: () => number;
   sha256Hex: (text: string) => Promise<string>;
 }
 
@@ -13,11 +13,7 @@ export interface ReconcileRequest {
   zoneId: number;
   /** Names the run in the lease, for people. */
   holder: string;
-  /**
-   * `due`: the rows that are due; no call without any. `full`: the whole zone, for drift and orphans. `asked`: as
-   * `full`, and rows that wait for their next try are tried now. `dry_run`: the plan alone.
-   */
-  kind: 'due' | 'full' | 'asked' | 'dry_run';
+  kind: RunKind;
   /** Hash of a plan that the guard has refused: this one may pass. */
   confirm?: string | undefined;
   adoptIdentical?: boolean | undefined;
@@ -36,12 +32,13 @@ export type ReconcileOutcome =
 export async function reconcileZone(deps: ReconcileDeps, request: ReconcileRequest): Promise<ReconcileOutcome> {
   const { zones } = deps;
   const { zoneId, kind } = request;
-  if (kind === 'due' && (await zones.countDue(zoneId)) === 0) return { kind: 'idle' };
+  if (kind === 'due' && (await zones.outlook(zoneId))?.isDue !== true) return { kind: 'idle' };
   const zone = await zones.take(zoneId, request.holder, LEASE_S);
   if (zone === null) return { kind: 'busy' };
   try {
     return await new ZoneRun(deps, request, zone).run();
   } finally {
-    await zones.release(zoneId, zone.fence);
+    // Should it fail, the lease ends by itself; what went wrong before is what matters.
+    await zones.release(zoneId, zone.fence).catch(() => {});
   }
 }

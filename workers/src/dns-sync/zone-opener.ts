@@ -30,6 +30,8 @@ export interface CredentialStore {
 export interface ZoneOpenerDeps {
   credentials: CredentialStore;
   fetch: typeof fetch;
+  /** In place of a kind's own endpoint. */
+  endpoints: Partial<Record<ProviderKind, string>>;
   /** @throws {ProviderError} when a tenant's endpoint leads to a private address */
   checkEndpoint: (endpoint: URL) => Promise<void>;
 }
@@ -42,7 +44,8 @@ export function createZoneOpener(deps: ZoneOpenerDeps): ZoneOpener {
   return {
     async open(zone, signal) {
       const { access, driver, calls } = await openAccess(deps, zone.credentialId);
-      const providerZoneId = zone.providerZoneId ?? (await driver.findZone(access, zone.domain, signal));
+      const providerZoneId =
+        zone.providerZoneId ?? (await driver.findZone(access, { domain: zone.domain, id: null }, signal));
       const provider = driver.open(access, { domain: zone.domain, providerZoneId, tag: zone.tag });
       return { provider, providerZoneId, calls };
     },
@@ -53,7 +56,7 @@ export function createZoneOpener(deps: ZoneOpenerDeps): ZoneOpener {
 export async function openAccess(deps: ZoneOpenerDeps, credentialId: number) {
   const credential = await deps.credentials.load(credentialId);
   const driver = DRIVERS[credential.provider];
-  const endpoint = credential.endpoint ?? driver.defaultEndpoint;
+  const endpoint = credential.endpoint ?? deps.endpoints[credential.provider] ?? driver.defaultEndpoint;
   if (endpoint === null)
     throw new ProviderError('unauthorized', `A credential of ${credential.provider} needs an endpoint`);
   if (credential.isTenant && credential.endpoint !== null) await deps.checkEndpoint(new URL(credential.endpoint));

@@ -1,7 +1,7 @@
 import type { ActualRecord } from '@tunnox/dns-plan/plan';
 import type { RecordType } from '@tunnox/dns-plan/record-type';
 
-/** One change of a zone. `mark` is what the provider keeps beside our records (docs: ownership). */
+/** One change of a zone. */
 export type ZoneChange =
   | { kind: 'create'; record: WishedRecord }
   | { kind: 'update'; actual: ActualRecord; record: WishedRecord }
@@ -32,23 +32,24 @@ export interface ZoneProvider {
   readonly batchMax: number;
   /** All records of the zone; values of known types are canonical. */
   list(signal: AbortSignal): Promise<ActualRecord[]>;
-  /**
-   * Carries changes out, all or none.
-   *
-   * @param zone The zone as it was listed, with what earlier batches of the run have changed: providers that replace
-   *   whole sets keep the others' values by it.
-   */
-  applyBatch(changes: readonly ZoneChange[], zone: readonly ActualRecord[], signal: AbortSignal): Promise<BatchResult>;
+  /** The records of some names, a call for each name. */
+  find(names: readonly string[], signal: AbortSignal): Promise<ActualRecord[]>;
+  /** Carries changes out, all or none. */
+  applyBatch(changes: readonly ZoneChange[], signal: AbortSignal): Promise<BatchResult>;
 }
 
-/** A kind of provider; a further one is one file and one entry in providers/index.ts. */
+/** A kind of provider; a further one is one file and one entry in providers/drivers.ts. */
 export interface ProviderDriver {
   /** Where its API is unless the credential says so; null: the credential must say. */
   readonly defaultEndpoint: string | null;
   /** Calls in five minutes that a credential may make. */
   readonly callsMax: number;
-  /** @returns The provider's id of the zone. @throws {ProviderError} `zone_missing`, `unauthorized`, … */
-  findZone(access: ProviderAccess, domain: string, signal: AbortSignal): Promise<string>;
+  /**
+   * @param id The id that it is said to have; null: looked up by its name.
+   * @returns The provider's id of the zone.
+   * @throws {ProviderError} `zone_missing`, `unauthorized`, …
+   */
+  findZone(access: ProviderAccess, zone: { domain: string; id: string | null }, signal: AbortSignal): Promise<string>;
   open(access: ProviderAccess, zone: { domain: string; providerZoneId: string; tag: string }): ZoneProvider;
 }
 

@@ -13,8 +13,6 @@ export interface LeasedZone {
   tag: string;
   policy: ZonePolicy;
   guardShare: number;
-  /** Milliseconds since 1970 of the last full pass; null: never. */
-  fullPassAtMs: number | null;
   fence: number;
 }
 
@@ -23,8 +21,8 @@ export interface ZoneRow extends DesiredRecord {
   /** Version of the wish as it was read. */
   version: number;
   retryCount: number;
-  /** Milliseconds since 1970; null: not by itself. */
-  dueAtMs: number | null;
+  /** `never`: not by itself. */
+  due: 'now' | 'later' | 'never';
   ownerType: string;
   ownerId: string | null;
 }
@@ -54,6 +52,16 @@ export interface FinishedRun {
   error: string | null;
 }
 
+/** What is to come in a zone, by the database's clock. */
+export interface ZoneOutlook {
+  /** Rows are due, or were left in `running` by a run that died. */
+  isDue: boolean;
+  /** Milliseconds until the next row is due, 0: now; null: none is. */
+  nextDueInMs: number | null;
+  /** Milliseconds since the last pass over the whole zone; null: there was none. */
+  fullPassAgoMs: number | null;
+}
+
 /** Zones, rows and runs in Postgres. Every write of a run bears its fence, and does nothing under a newer one. */
 export interface ZoneRunRepository {
   /** Takes the zone's lease, and takes back rows that a run which died has left in `running`. null: somebody has it. */
@@ -63,14 +71,10 @@ export interface ZoneRunRepository {
   release(zoneId: number, fence: number): Promise<void>;
   /** Every row of the zone. */
   rows(zoneId: number): Promise<ZoneRow[]>;
-  /** Milliseconds since 1970 of the last full pass, null: never; undefined: there is no such zone. */
-  fullPassAtMs(zoneId: number): Promise<number | null | undefined>;
+  /** null: there is no such zone. */
+  outlook(zoneId: number): Promise<ZoneOutlook | null>;
   /** Zones whose rows have been due for a while, or whose full pass is late: their alarm may be lost. */
   neglected(limit: number): Promise<number[]>;
-  /** How many rows are due now. */
-  countDue(zoneId: number): Promise<number>;
-  /** Milliseconds since 1970 when the next row is due; null: none. */
-  nextDueAtMs(zoneId: number): Promise<number | null>;
   /** Puts rows into `running`, those that are still as they were read. @returns Their ids. */
   markRunning(zoneId: number, fence: number, rows: { recordId: number; version: number }[]): Promise<number[]>;
   /** @returns false: the lease is lost, nothing was written. */

@@ -1,4 +1,5 @@
 import { openDatabase } from '@tunnox/db/client';
+import { createDohResolver } from '../dns-resolver/doh-resolver.ts';
 import type { ReconcileDeps } from '../dns-sync/reconcile-zone.ts';
 import { createZoneOpener, type ZoneOpenerDeps } from '../dns-sync/zone-opener.ts';
 import { ZONE_TIMES, type ZoneTimes } from '../dns-sync/zone-schedule.ts';
@@ -9,7 +10,7 @@ import { createPostgres } from '../repositories/postgres.ts';
 import { createZoneRunRepository } from '../repositories/zone-run-repository.ts';
 import { checkTenantEndpoint } from '../services/check-tenant-endpoint.ts';
 import { createKeyedCipher } from '../services/keyed-cipher.ts';
-import { sha256Hex } from '../services/random.ts';
+import { randomInteger, sha256Hex } from '../services/random.ts';
 
 /** What runs over zones need. */
 export interface DnsParts {
@@ -28,17 +29,23 @@ export function dnsParts(env: Env): DnsParts {
 }
 
 function makeParts(env: Env): DnsParts {
-  const { databaseUrl, neonFetchEndpoint, encryptionKeys, dnsBeatMs } = parseSettings(env);
+  const { databaseUrl, neonFetchEndpoint, encryptionKeys, dnsBeatMs, cloudflareApiUrl, dnsResolverUrl } =
+    parseSettings(env);
   const postgres = createPostgres(openDatabase({ url: databaseUrl, fetchEndpoint: neonFetchEndpoint }));
   const zones = createZoneRunRepository(postgres);
+  const resolver = createDohResolver(
+    { fetch: (url, init) => fetch(url, init), randomInteger },
+    { url: dnsResolverUrl },
+  );
   const opener: ZoneOpenerDeps = {
     credentials: createCredentialStore(postgres, createKeyedCipher(encryptionKeys, 'dns-token')),
     fetch: (input, init) => fetch(input, init),
-    checkEndpoint: checkTenantEndpoint,
+    endpoints: cloudflareApiUrl === undefined ? {} : { cloudflare: cloudflareApiUrl },
+    checkEndpoint: (endpoint) => checkTenantEndpoint(resolver, endpoint),
   };
   return {
     zones,
-    reconcile: { zones, opener: createZoneOpener(opener), now: Date.now, sha256Hex },
+    reconcile: { zones, opener: createZoneOpener(opener), sha256Hex },
     opener,
     times: { ...ZONE_TIMES, beatMs: dnsBeatMs },
   };

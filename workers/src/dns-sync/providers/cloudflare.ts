@@ -1,17 +1,17 @@
 import { bearsMark } from '@tunnox/dns-plan/ownership';
 import type { ActualRecord } from '@tunnox/dns-plan/plan';
+import { isWithin } from '@tunnox/domain/host-name';
 import { z } from 'zod';
 import {
   type BatchResult,
-  type ProviderAccess,
   type ProviderDriver,
   ProviderError,
   type WishedRecord,
   type ZoneChange,
   type ZoneProvider,
 } from '../zone-provider.ts';
+import { callCloudflare } from './cloudflare-call.ts';
 import { canonicalContent, quoteContent } from './content.ts';
-import { cloudflareError } from './cloudflare-error.ts';
 
 /** A batch of the free plan; larger plans take 3 500. */
 const BATCH_MAX = 200;
@@ -19,6 +19,8 @@ const BATCH_MAX = 200;
 const PAGE_SIZE = 1000;
 /** A comment on the free plan. */
 const COMMENT_LENGTH_MAX = 100;
+/** Listings of a zone that others change meanwhile. */
+const LISTINGS_MAX = 2;
 
 const recordSchema = z.object({
   id: z.string(),
@@ -31,15 +33,11 @@ const recordSchema = z.object({
 });
 const pageSchema = z.object({
   result: z.array(recordSchema),
-  result_info: z.object({ page: z.number(), total_pages: z.number() }),
+  result_info: z.object({ total_pages: z.number(), total_count: z.number() }),
 });
-const batchSchema = z.object({
-  result: z.object({
-    patches: z.array(z.object({ id: z.string() })).nullish(),
-    posts: z.array(z.object({ id: z.string() })).nullish(),
-  }),
-});
-const zonesSchema = z.object({ result: z.array(z.object({ id: z.string(), name: z.string() })) });
+const batchSchema = z.object({ result: z.object({ posts: z.array(z.object({ id: z.string() })).nullish() }) });
+const zoneSchema = z.object({ id: z.string(), name: z.string() });
+const zonesSchema = z.object({ result: z.array(zoneSchema) });
 
 /**
  * Cloudflare, API v4. The mark stands in the record's comment. A batch is one transaction: deletes, then patches, then
@@ -52,29 +50,53 @@ export const cloudflare: ProviderDriver = {
   defaultEndpoint: 'https://api.cloudflare.com/client/v4',
   callsMax: 1200,
 
-  async findZone(access, domain, signal) {
-    const { result } = await call(access, 'GET', `/zones?name=${encodeURIComponent(domain)}`, zonesSchema, signal);
-    const found = result.find((zone) => zone.name === domain);
-    if (found !== undefined) return found.id;
-    throw new ProviderError('zone_missing', `Cloudflare has no zone ${domain} that this token may read`);
+  async findZone(access, { domain, id }, signal) {
+    if (id === null) {
+      const path = `/zones?name=${encodeURIComponent(domain)}`;
+      const { result } = await callCloudflare(access, 'GET', path, zonesSchema, signal);
+      const found = result.find((zone) => zone.name === domain);
+      if (found !== undefined) return found.id;
+      throw new ProviderError('zone_missing', `Cloudflare has no zone ${domain} that this token may read`);
+    }
+    // A token for records alone may not read zones; what stands in the zone tells whose it is.
+    const path = `${pathOf(id)}?per_page=5`;
+    const { result } = await callCloudflare(access, 'GET', path, pageSchema, signal);
+    requireWithin(result, domain);
+    return id;
   },
 
-  open(access, { providerZoneId, tag }): ZoneProvider {
-    const path = `/zones/${encodeURIComponent(providerZoneId)}/dns_records`;
+  open(access, { domain, providerZoneId, tag }): ZoneProvider {
+    const path = pathOf(providerZoneId);
+    const listPages = async (filter: string, signal: AbortSignal) => {
+      const records = new Map<string, ActualRecord>();
+      for (let page = 1; ; page += 1) {
+        const query = `?page=${page}&per_page=${PAGE_SIZE}&order=name&direction=asc${filter}`;
+        const { result, result_info } = await callCloudflare(access, 'GET', path + query, pageSchema, signal);
+        requireWithin(result, domain);
+        for (const record of result) records.set(record.id, toActual(record, tag));
+        if (page >= result_info.total_pages) return { records: [...records.values()], total: result_info.total_count };
+      }
+    };
     return {
       batchMax: BATCH_MAX,
 
       async list(signal) {
-        const records: ActualRecord[] = [];
-        for (let page = 1; ; page += 1) {
-          const query = `?page=${page}&per_page=${PAGE_SIZE}&order=name&direction=asc`;
-          const { result, result_info } = await call(access, 'GET', path + query, pageSchema, signal);
-          records.push(...result.map((record) => toActual(record, tag)));
-          if (page >= result_info.total_pages) return unrepeated(records);
+        for (let tries = 1; ; tries += 1) {
+          const { records, total } = await listPages('', signal);
+          // Pages shift while others make and remove records: one may have slipped from page to page unseen.
+          if (records.length === total || tries === LISTINGS_MAX) return records;
         }
       },
 
-      async applyBatch(changes, _zone, signal) {
+      async find(names, signal) {
+        const found: ActualRecord[] = [];
+        for (const name of names) {
+          found.push(...(await listPages(`&name.exact=${encodeURIComponent(name)}`, signal)).records);
+        }
+        return found;
+      },
+
+      async applyBatch(changes, signal) {
         const deletes = changes.flatMap((change) => (change.kind === 'delete' ? [{ id: change.actual.id }] : []));
         const patches = changes.flatMap((change) =>
           change.kind === 'update' ? [{ id: change.actual.id, ...toBody(change.record) }] : [],
@@ -85,12 +107,26 @@ export const cloudflare: ProviderDriver = {
           ...(patches.length === 0 ? {} : { patches }),
           ...(posts.length === 0 ? {} : { posts }),
         };
-        const { result } = await call(access, 'POST', `${path}/batch`, batchSchema, signal, body);
+        const { result } = await callCloudflare(access, 'POST', `${path}/batch`, batchSchema, signal, body);
         return idsOf(changes, result.posts ?? []);
       },
     };
   },
 };
+
+function pathOf(providerZoneId: string): string {
+  return `/zones/${encodeURIComponent(providerZoneId)}/dns_records`;
+}
+
+/** An id that was mistyped, or that a zone had before: its records are not ours to plan with. */
+function requireWithin(records: { name: string }[], domain: string): void {
+  const outside = records.find(({ name }) => !isWithin(name.toLowerCase(), domain));
+  if (outside === undefined) return;
+  throw new ProviderError(
+    'zone_missing',
+    `The zone with this id at Cloudflare is not ${domain}: it has ${outside.name}`,
+  );
+}
 
 function toActual(record: z.infer<typeof recordSchema>, tag: string): ActualRecord {
   const { id, type, ttl, proxied, comment } = record;
@@ -122,32 +158,5 @@ function idsOf(changes: readonly ZoneChange[], posts: { id: string }[]): BatchRe
       case 'delete':
         return null;
     }
-  });
-}
-
-/** Pages shift while records are made: what was on two of them counts once. */
-function unrepeated(records: ActualRecord[]): ActualRecord[] {
-  return [...new Map(records.map((record) => [record.id, record])).values()];
-}
-
-async function call<T>(
-  { endpoint, token, fetch }: ProviderAccess,
-  method: 'GET' | 'POST',
-  path: string,
-  schema: z.ZodType<T>,
-  signal: AbortSignal,
-  body?: object,
-): Promise<T> {
-  const headers = { authorization: `Bearer ${token}`, accept: 'application/json', 'content-type': 'application/json' };
-  const response = await fetch(endpoint + path, {
-    ...{ method, headers, signal },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const answer: unknown = await response.json().catch(() => null);
-  if (!response.ok) throw cloudflareError(response.status, response.headers.get('retry-after'), answer);
-  const parsed = schema.safeParse(answer);
-  if (parsed.success) return parsed.data;
-  throw new ProviderError('unreachable', 'Cloudflare has answered something that is not its API', {
-    cause: parsed.error,
   });
 }

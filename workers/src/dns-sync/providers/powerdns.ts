@@ -1,43 +1,25 @@
-import { bearsMark, ownershipMark } from '@tunnox/dns-plan/ownership';
-import type { ActualRecord } from '@tunnox/dns-plan/plan';
 import { z } from 'zod';
-import {
-  type BatchResult,
-  type ProviderAccess,
-  type ProviderDriver,
-  ProviderError,
-  type ZoneChange,
-  type ZoneProvider,
-} from '../zone-provider.ts';
-import { canonicalContent, quoteContent } from './content.ts';
+import { type BatchResult, type ProviderDriver, ProviderError, type ZoneProvider } from '../zone-provider.ts';
+import { callPowerDns } from './powerdns-call.ts';
+import { changedSet, idOf, nameOf, placeOf, recordsOf, type Rrset, rrsetSchema, toRequest } from './powerdns-set.ts';
 
 const SERVER = '/api/v1/servers/localhost';
 /** Sets of a request; PowerDNS has no limit of its own, its body has (2 MB by default). */
 const BATCH_MAX = 500;
-/** What `ttl: 1` means here. */
-const TTL_DEFAULT_S = 300;
-/** Backends that keep comments, in which the marks stand. */
+/** Sets that are read one by one before they are replaced; more are read with their zone. */
+const SINGLE_READS_MAX = 5;
+/**
+ * Backends that keep comments, in which the marks stand. LMDB does in later versions; an earlier one refuses the first
+ * record, and says so.
+ */
 const WITH_COMMENTS = /\bg(?:mysql|pgsql|sqlite3|odbc)\b|\blmdb\b/;
 
-const rrsetSchema = z.object({
-  name: z.string(),
-  type: z.string(),
-  ttl: z.number(),
-  records: z.array(z.object({ content: z.string(), disabled: z.boolean().default(false) })).default([]),
-  comments: z
-    .array(z.object({ content: z.string(), account: z.string().default(''), modified_at: z.number().optional() }))
-    .default([]),
-});
-const zoneSchema = z.object({ id: z.string(), rrsets: z.array(rrsetSchema) });
-const zonesSchema = z.array(z.object({ id: z.string(), name: z.string() }));
+const zoneSchema = z.object({ name: z.string(), rrsets: z.array(rrsetSchema) });
+const zoneNameSchema = z.object({ id: z.string(), name: z.string() });
 const configSchema = z.array(z.object({ name: z.string(), value: z.string() }));
-const errorSchema = z.object({ error: z.string() });
-
-type Rrset = z.infer<typeof rrsetSchema>;
 
 /**
- * PowerDNS Authoritative, HTTP API. Records of one name and type are one set that is replaced whole: foreign values and
- * comments in it are put back as they were. A comment for each value of ours bears the mark, with the value.
+ * PowerDNS Authoritative, HTTP API. Records of one name and type are one set that is replaced whole.
  *
  * @see https://doc.powerdns.com/authoritative/http-api/zone.html
  */
@@ -45,55 +27,75 @@ export const powerdns: ProviderDriver = {
   defaultEndpoint: null,
   callsMax: 6000,
 
-  async findZone(access, domain, signal) {
-    const config = await call(access, 'GET', `${SERVER}/config`, configSchema, signal);
+  async findZone(access, { domain, id }, signal) {
+    const config = await callPowerDns(access, 'GET', `${SERVER}/config`, configSchema, signal);
     const backend = config.find(({ name }) => name === 'launch')?.value ?? '';
     if (!WITH_COMMENTS.test(backend)) {
       throw new ProviderError(
         'zone_missing',
-        `This PowerDNS keeps no comments (backend '${backend}'), so records of ours could not be told from others: use gsqlite3, gpgsql, gmysql or lmdb`,
+        `This PowerDNS keeps no comments (backend '${backend}'), so records of ours could not be told from others: use gsqlite3, gpgsql, gmysql or godbc`,
       );
     }
-    const query = `?zone=${encodeURIComponent(`${domain}.`)}`;
-    const [zone] = await call(access, 'GET', `${SERVER}/zones${query}`, zonesSchema, signal);
-    if (zone === undefined) throw new ProviderError('zone_missing', `This PowerDNS has no zone ${domain}`);
-    return zone.id;
+    if (id === null) {
+      const query = `?zone=${encodeURIComponent(`${domain}.`)}`;
+      const path = `${SERVER}/zones${query}`;
+      const [zone] = await callPowerDns(access, 'GET', path, z.array(zoneNameSchema), signal);
+      if (zone === undefined) throw new ProviderError('zone_missing', `This PowerDNS has no zone ${domain}`);
+      return zone.id;
+    }
+    const path = `${SERVER}/zones/${encodeURIComponent(id)}?rrsets=false`;
+    const zone = await callPowerDns(access, 'GET', path, zoneNameSchema, signal);
+    if (nameOf(zone) === domain) return zone.id;
+    throw new ProviderError('zone_missing', `The zone with this id at PowerDNS is ${nameOf(zone)}, not ${domain}`);
   },
 
   open(access, { providerZoneId, tag }): ZoneProvider {
     const path = `${SERVER}/zones/${encodeURIComponent(providerZoneId)}`;
-    // Sets as they are: foreign comments, and records that are switched off, must survive.
-    const sets = new Map<string, Rrset>();
-    const readSet = async (name: string, type: string, signal: AbortSignal): Promise<void> => {
-      const query = `?rrset_name=${encodeURIComponent(`${name}.`)}&rrset_type=${encodeURIComponent(type)}`;
-      const { rrsets } = await call(access, 'GET', path + query, zoneSchema, signal);
-      const found = rrsets.find((set) => nameOf(set) === name && set.type === type);
-      const key = `${name} ${type}`;
-      if (found === undefined) sets.delete(key);
-      else sets.set(key, found);
+    /** Sets as they were listed: with records that are switched off, which reading a name does not show. */
+    let listed = new Map<string, Rrset>();
+
+    const readZone = async (signal: AbortSignal): Promise<Rrset[]> => {
+      const { rrsets } = await callPowerDns(access, 'GET', path, zoneSchema, signal);
+      listed = new Map(rrsets.map((set) => [keyOf(set), set]));
+      return rrsets;
     };
+    const readName = async (name: string, signal: AbortSignal): Promise<Rrset[]> => {
+      const query = `?rrset_name=${encodeURIComponent(`${name}.`)}`;
+      const { rrsets } = await callPowerDns(access, 'GET', path + query, zoneSchema, signal);
+      return rrsets.filter((set) => nameOf(set) === name);
+    };
+    /** The sets as they are now: what others have put into them since the list was read must not be lost. */
+    const readSets = async (keys: readonly string[], names: ReadonlySet<string>, signal: AbortSignal) => {
+      // Every zone has sets: without any it was not listed, and what is switched off is not known.
+      if (names.size > SINGLE_READS_MAX || listed.size === 0) await readZone(signal);
+      else {
+        const now = new Map<string, Rrset>();
+        for (const name of names) for (const set of await readName(name, signal)) now.set(keyOf(set), set);
+        for (const key of keys) replaceListed(listed, key, now.get(key));
+      }
+      return listed;
+    };
+
     return {
       batchMax: BATCH_MAX,
 
-      async list(signal) {
-        const { rrsets } = await call(access, 'GET', path, zoneSchema, signal);
-        sets.clear();
-        for (const set of rrsets) sets.set(`${nameOf(set)} ${set.type}`, set);
-        return rrsets.flatMap((set) => toActual(set, tag));
+      list: async (signal) => (await readZone(signal)).flatMap((set) => recordsOf(set, tag)),
+
+      async find(names, signal) {
+        const sets = [];
+        for (const name of names) sets.push(...(await readName(name, signal)));
+        return sets.flatMap((set) => recordsOf(set, tag));
       },
 
-      async applyBatch(changes, _zone, signal): Promise<BatchResult> {
-        const groups = Map.groupBy(changes, keyOf);
-        // What others have put into a shared set since the list was read must not be lost.
-        for (const [key, [first]] of groups) {
-          if (first !== undefined && sets.has(key)) await readSet(placeOf(first).name, placeOf(first).type, signal);
-        }
-        const rrsets = [...groups].map(([key, group]) => replaced(sets.get(key), group, tag));
-        await call(access, 'PATCH', path, z.unknown(), signal, { rrsets: rrsets.map(toRequest) });
+      async applyBatch(changes, signal): Promise<BatchResult> {
+        const groups = Map.groupBy(changes, (change) => keyOf(placeOf(change)));
+        const names = new Set(changes.map((change) => placeOf(change).name));
+        const sets = await readSets([...groups.keys()], names, signal);
+        const rrsets = [...groups].map(([key, group]) => changedSet(sets.get(key), group, tag));
+        await callPowerDns(access, 'PATCH', path, z.unknown(), signal, { rrsets: rrsets.map(toRequest) });
         for (const set of rrsets) {
-          const key = `${nameOf(set)} ${set.type}`;
-          if (set.records.length === 0) sets.delete(key);
-          else sets.set(key, set);
+          if (set.records.length === 0) listed.delete(keyOf(set));
+          else listed.set(keyOf(set), set);
         }
         return changes.map((change) => (change.kind === 'delete' ? null : idOf(change.record)));
       },
@@ -101,124 +103,16 @@ export const powerdns: ProviderDriver = {
   },
 };
 
-/** The set with the changes in it. */
-function replaced(set: Rrset | undefined, changes: readonly ZoneChange[], tag: string): Rrset {
-  const [first] = changes;
-  if (first === undefined) throw new Error('Cannot replace a set without changes');
-  const { name, type } = placeOf(first);
-  const gone = new Set(changes.flatMap((change) => (change.kind === 'create' ? [] : [change.actual.value])));
-  const wished = changes.flatMap((change) => (change.kind === 'delete' ? [] : [change.record]));
-  const there = set ?? { name: `${name}.`, type, ttl: TTL_DEFAULT_S, records: [], comments: [] };
-  const isGone = (content: string) => gone.has(canonicalContent(type, content, name));
-  const isTouched = (content: string) =>
-    [...gone, ...wished.map(({ value }) => value)].some((value) => isCommentOf(content, tag, value));
-  const [wish] = wished;
-  return {
-    name: there.name,
-    type,
-    ttl: wish === undefined ? there.ttl : wish.ttl === 1 ? TTL_DEFAULT_S : wish.ttl,
-    records: [
-      ...there.records.filter((record) => record.disabled || !isGone(record.content)),
-      ...wished.map(({ type: kind, value }) => ({
-        content: withDot(kind, quoteContent(kind, value)),
-        disabled: false,
-      })),
-    ],
-    comments: [
-      ...there.comments.filter(({ content }) => !isTouched(content)),
-      ...wished.map(({ comment, value }) => ({ content: `${comment} | ${value}`, account: 'tunnox' })),
-    ],
-  };
+function keyOf(set: { name: string; type: string }): string {
+  return `${nameOf(set)} ${set.type}`;
 }
 
-function toActual(set: Rrset, tag: string): ActualRecord[] {
-  const name = nameOf(set);
-  return set.records
-    .filter(({ disabled }) => !disabled)
-    .map(({ content }) => {
-      const value = canonicalContent(set.type, content, name);
-      const owned = set.comments.some((comment) => isCommentOf(comment.content, tag, value));
-      const id = idOf({ name, type: set.type, value });
-      return { id, type: set.type, name, value, ttl: set.ttl, proxied: null, owned };
-    });
-}
-
-function isCommentOf(content: string, tag: string, value: string): boolean {
-  return content.startsWith(ownershipMark(tag)) && bearsMark(content, tag) && content.endsWith(` | ${value}`);
-}
-
-/** `REPLACE` with no records deletes the set with its comments. */
-function toRequest({ name, type, ttl, records, comments }: Rrset): object {
-  if (records.length === 0) return { name, type, changetype: 'DELETE' };
-  return { name, type, ttl, changetype: 'REPLACE', records, comments };
-}
-
-/** Names in values are absolute there. */
-function withDot(type: string, content: string): string {
-  return type === 'CNAME' || type === 'MX' || type === 'SRV' ? `${content}.` : content;
-}
-
-function placeOf(change: ZoneChange): { name: string; type: string } {
-  return change.kind === 'delete' ? change.actual : change.record;
-}
-
-function keyOf(change: ZoneChange): string {
-  const { name, type } = placeOf(change);
-  return `${name} ${type}`;
-}
-
-/** It has no ids: what a record says is what it is. */
-function idOf({ name, type, value }: { name: string; type: string; value: string }): string {
-  return `${name}/${type}/${value}`;
-}
-
-function nameOf({ name }: Rrset): string {
-  return name.replace(/\.$/, '').toLowerCase();
-}
-
-async function call<T>(
-  { endpoint, token, fetch }: ProviderAccess,
-  method: 'GET' | 'PATCH',
-  path: string,
-  schema: z.ZodType<T>,
-  signal: AbortSignal,
-  body?: object,
-): Promise<T> {
-  const headers = { 'x-api-key': token, accept: 'application/json', 'content-type': 'application/json' };
-  const response = await fetch(endpoint + path, {
-    ...{ method, headers, signal },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  const answer = tryParse(text);
-  if (!response.ok) throw errorOf(response, answer);
-  const parsed = schema.safeParse(answer);
-  if (parsed.success) return parsed.data;
-  throw new ProviderError('unreachable', 'Something answers that is not the API of PowerDNS: check the endpoint', {
-    cause: parsed.error,
-  });
-}
-
-function errorOf({ status, headers }: Response, answer: unknown): ProviderError {
-  const said = errorSchema.safeParse(answer).data?.error;
-  const why = said === undefined ? `status ${status}` : said.trim();
-  const retryAfter = Number(headers.get('retry-after') ?? Number.NaN);
-  if (status === 401 || status === 403)
-    return new ProviderError('unauthorized', `PowerDNS does not accept the key (${why})`);
-  if (status === 404) return new ProviderError('zone_missing', `PowerDNS does not have this zone (${why})`);
-  if (status === 429) {
-    return new ProviderError('rate_limited', 'PowerDNS asks to wait', {
-      retryAfterS: Number.isFinite(retryAfter) ? retryAfter : 60,
-    });
-  }
-  if (status >= 500) return new ProviderError('unreachable', `PowerDNS is not working at the moment (${why})`);
-  return new ProviderError('rejected', `PowerDNS does not take this: ${why}`);
-}
-
-function tryParse(text: string): unknown {
-  try {
-    return text === '' ? null : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** The set as it was read by its name, with what was switched off when the zone was listed. */
+function replaceListed(listed: Map<string, Rrset>, key: string, now: Rrset | undefined): void {
+  const disabled = listed.get(key)?.records.filter((record) => record.disabled) ?? [];
+  const base = now ?? (disabled.length === 0 ? undefined : listed.get(key));
+  if (base === undefined) return void listed.delete(key);
+  const served = now?.records ?? [];
+  const off = disabled.filter(({ content }) => !served.some((record) => record.content === content));
+  listed.set(key, { ...base, records: [...served.filter((record) => !record.disabled), ...off] });
 }
