@@ -14,6 +14,7 @@ import { toProblemResponse } from './api/problem.ts';
 import { RouteTable } from './api/route-table.ts';
 import { authRoutes } from './api/routes/auth/auth.ts';
 import { auditRoutes } from './api/routes/audit/audit.ts';
+import { certificatesRoutes } from './api/routes/certificates/certificates.ts';
 import { clientsRoutes } from './api/routes/clients/clients.ts';
 import { connectionsRoutes } from './api/routes/connections/connections.ts';
 import { dnsCredentialsRoutes } from './api/routes/dns/dns-credentials.ts';
@@ -35,6 +36,7 @@ import { usersRoutes } from './api/routes/users/users.ts';
 import type { ApiKeyService } from './services/api-key-service.ts';
 import type { AuditService } from './services/audit-service.ts';
 import type { Authenticator } from './services/authenticator.ts';
+import type { CertificateService } from './services/certificate-service.ts';
 import type { ClaimService } from './services/claim-service.ts';
 import type { ClientService } from './services/client-service.ts';
 import type { DomainProofService } from './services/domain-proof-service.ts';
@@ -73,6 +75,7 @@ export interface AppParts {
   dnsCredentials: DnsCredentialService;
   dnsZones: DnsZoneService;
   dnsRecords: DnsRecordService;
+  certificates: CertificateService;
   routes: RouteService;
   nodes: NodeService;
   stats: StatsService;
@@ -149,6 +152,7 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
     dnsCredentialsRoutes(parts.dnsCredentials),
     dnsZonesRoutes(parts.dnsZones),
     dnsRecordsRoutes(parts.dnsRecords),
+    certificatesRoutes(parts.certificates),
     nodesRoutes(parts.nodes),
     statsRoutes(parts.stats),
     connectionsRoutes(parts.connections),

@@ -2,6 +2,7 @@ import { compose, type ControlPlane } from './compose.ts';
 import { DOCS_ASSETS } from './docs-assets.ts';
 import type { Env } from './env.ts';
 
+export { CertificateWorker } from './objects/certificate-worker.ts';
 export { ClientPresence } from './objects/client-presence.ts';
 export { DomainRoute } from './objects/domain-route.ts';
 export { NodeDirectory } from './objects/node-directory.ts';

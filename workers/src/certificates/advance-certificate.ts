@@ -10,6 +10,7 @@ import {
   type OrderState,
   type StepResult,
 } from './certificate-ports.ts';
+import type { CaaQuestion } from './check-caa.ts';
 import { dnsChallengeValue, keyAuthorization } from './key-authorization.ts';
 import { heldS, lookS, orderRetryS, renewAt } from './renewal.ts';
 
@@ -23,7 +24,7 @@ export interface AdvanceDeps {
   limits: OrderLimits;
   maker: CertificateMaker;
   /** @throws {CertificateFault} when CAA records of a name do not allow this authority */
-  checkCaa: (names: readonly string[], identities: readonly string[]) => Promise<void>;
+  checkCaa: (question: CaaQuestion) => Promise<void>;
   /** Milliseconds since 1970. */
   now: () => number;
   /** 0 ≤ random < 1. */
@@ -80,7 +81,8 @@ async function begin(deps: AdvanceDeps, options: AdvanceOptions, job: Certificat
   let place;
   try {
     place = await challenges.place(job);
-    await checkCaa(job.names, await client.caaIdentities());
+    const { challenge } = place;
+    await checkCaa({ names: job.names, identities: await client.caaIdentities(), challenge });
   } catch (error) {
     return hold(error);
   }

@@ -70,8 +70,12 @@ export type StepResult =
 export interface CertificateJobRepository {
   /** Takes certificates whose next step is due, each for `leaseS`; two Workers never work on one. */
   takeDue(holder: string, leaseS: number, limit: number): Promise<CertificateJob[]>;
-  /** Writes a step's result and gives the lease back. @returns false: the lease is lost, nothing was written. */
-  save(certificateId: number, holder: string, result: StepResult): Promise<boolean>;
+  /**
+   * Writes a step's result and gives the lease back.
+   *
+   * @returns Version of the certificate, as relays count it; null: the lease is lost, nothing was written.
+   */
+  save(certificateId: number, holder: string, result: StepResult): Promise<number | null>;
   /** When the next step is due, milliseconds since 1970, with leases that run counted; null: never. */
   nextDueAtMs(): Promise<number | null>;
 }

@@ -90,6 +90,7 @@ function topicOf(message: UnsentMessage): string | null {
       return `policy:${message.policy.client_id}`;
     case 'peers':
     case 'keys':
+    case 'certificates':
     case 'drain':
     case 'superseded':
       return message.type;

@@ -98,6 +98,11 @@ export class NodeDirectory extends DurableObject<Env> {
     await this.#tell({ type: 'keys', ticket_keys: keys });
   }
 
+  /** Tells every node that there are certificates to fetch; one that misses it looks by itself. */
+  async tellCertificates(version: number): Promise<void> {
+    await this.#tell({ type: 'certificates', version });
+  }
+
   async #tell(message: UnsentMessage): Promise<void> {
     await Promise.all(
       this.peers().map(async ({ node_id, incarnation }) => {

@@ -6,11 +6,19 @@ import type { Postgres } from './postgres.ts';
 
 const ALGORITHM = 'ES256';
 
+interface AccountRow {
+  account_url: string | null;
+  key_encrypted: string;
+  blocked_s: number;
+}
+
 /** Accounts at certificate authorities; whichever Worker is first makes the key. */
 export function createAcmeAccountStore(postgres: Postgres, cipher: KeyedCipher): AcmeAccountStore {
   const read = async (directoryUrl: string) => {
-    const [row] = await postgres.query<{ account_url: string | null; key_encrypted: string }>(sql`
-      select account_url, key_encrypted from acme_accounts where directory_url = ${directoryUrl}`);
+    const [row] = await postgres.query<AccountRow>(sql`
+      select account_url, key_encrypted,
+        coalesce(greatest(0, ceil(extract(epoch from blocked_until - now()))), 0)::int as blocked_s
+      from acme_accounts where directory_url = ${directoryUrl}`);
     return row;
   };
   return {
@@ -30,12 +38,27 @@ export function createAcmeAccountStore(postgres: Postgres, cipher: KeyedCipher):
       const privateKey = await importJWK(jwk, ALGORITHM);
       if (privateKey instanceof Uint8Array) throw new Error('Cannot use a symmetric key for an ACME account');
       const { kty, crv, x, y } = jwk;
-      return { privateKey, publicJwk: { kty, crv, x, y } as JWK, accountUrl: row.account_url };
+      return {
+        ...{ privateKey, publicJwk: { kty, crv, x, y } as JWK },
+        ...{ accountUrl: row.account_url, blockedS: row.blocked_s },
+      };
     },
 
     async saveUrl(directoryUrl, accountUrl) {
       await postgres.query(sql`
         update acme_accounts set account_url = ${accountUrl} where directory_url = ${directoryUrl}`);
+    },
+
+    async forgetUrl(directoryUrl, accountUrl) {
+      // Another Worker may have made a new one meanwhile.
+      await postgres.query(sql`update acme_accounts set account_url = null
+        where directory_url = ${directoryUrl} and account_url = ${accountUrl}`);
+    },
+
+    async block(directoryUrl, seconds) {
+      await postgres.query(sql`
+        update acme_accounts set blocked_until = greatest(blocked_until, now() + make_interval(secs => ${seconds}))
+        where directory_url = ${directoryUrl}`);
     },
   };
 }

@@ -30,6 +30,11 @@ export function zoneReconcilerStub(env: Env, zoneId: number) {
   return env.ZONE_RECONCILER.getByName(String(zoneId));
 }
 
+/** The owner of the work on certificates. */
+export function certificateWorkerStub(env: Env) {
+  return env.CERTIFICATE_WORKER.getByName('cluster');
+}
+
 /** One of the places where requests are counted. */
 export function rateLimiterStub(env: Env, shard: number) {
   return env.RATE_LIMITER.getByName(`shard-${shard}`);

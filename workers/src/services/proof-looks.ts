@@ -1,6 +1,7 @@
 import type { ProofCheck } from '@tunnox/domain/api/domains';
 import { PROOF_LABEL } from '@tunnox/domain/name-rules';
 import type { AuditEntry } from './audit.ts';
+import type { CertificateWaker } from './certificate-ports.ts';
 import { judgeProof } from './domain-proof.ts';
 import type {
   DnsAnswer,
@@ -14,6 +15,8 @@ import type {
 export interface ProofLooksDeps {
   proofs: DomainProofRepository;
   resolver: DnsResolver;
+  /** A name that was proved may want a certificate. */
+  certificates: CertificateWaker;
 }
 
 export interface ProofLooksOptions {
@@ -90,6 +93,7 @@ export class ProofLooks {
       const outcome = await this.#deps.proofs.promote(domain, replaceable, { promoted, demoted });
       switch (outcome.outcome) {
         case 'done':
+          await this.#deps.certificates.wake();
           return { kind: 'promoted', outboxIds: outcome.outboxIds };
         case 'gone':
           // Deleted, or verified by another look at this moment.
