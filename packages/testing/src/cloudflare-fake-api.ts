@@ -1,6 +1,6 @@
 import { CloudflareFault } from './cloudflare-fake-error.ts';
 import { pageOfRecords, pageOfZones } from './cloudflare-fake-page.ts';
-import type { CloudflareBatch, CloudflareInput, CloudflareZone } from './cloudflare-fake-zone.ts';
+import type { CloudflareZone } from './cloudflare-fake-zone.ts';
 
 /** What a token may do. */
 export interface TokenRights {
@@ -54,13 +54,13 @@ export class CloudflareApi {
       case 'GET ':
         return pageOfRecords(zone.records, url.searchParams);
       case 'POST ':
-        return { result: zone.create(input() as CloudflareInput) };
+        return { result: zone.create(input()) };
       case 'POST batch':
-        return { result: zone.batch(input() as CloudflareBatch, half) };
+        return { result: zone.batch(input(), half) };
       case 'PATCH id':
-        return { result: zone.change(recordId ?? '', input() as CloudflareInput, false) };
+        return { result: zone.change(recordId ?? '', input(), false) };
       case 'PUT id':
-        return { result: zone.change(recordId ?? '', input() as CloudflareInput, true) };
+        return { result: zone.change(recordId ?? '', input(), true) };
       case 'DELETE id':
         return { result: zone.remove(recordId ?? '') };
       default:

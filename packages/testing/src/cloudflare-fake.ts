@@ -67,6 +67,13 @@ export class CloudflareFake {
     return zone;
   }
 
+  /** @throws {Error} when it is not there */
+  zone(name: string): CloudflareZone {
+    const found = this.#api.zones.find((zone) => zone.name === name);
+    if (found === undefined) throw new Error(`Cannot find the zone ${name}: it was not added`);
+    return found;
+  }
+
   addToken(rights: TokenRights = {}): string {
     const token = randomBytes(20).toString('hex');
     this.#api.tokens.set(token, rights);
