@@ -10,6 +10,7 @@ const DEBIAN_PACKAGES = {
   nc: 'netcat-openbsd',
   openssl: 'openssl',
   pdns_server: 'pdns-server pdns-backend-sqlite3',
+  pebble: 'pebble',
   psql: 'postgresql-client',
   'redis-server': 'redis-server',
   ssh: 'openssh-client',
