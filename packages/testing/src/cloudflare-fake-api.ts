@@ -7,6 +7,8 @@ export interface TokenRights {
   /** Names of zones; absent: all of them. */
   zones?: string[];
   write?: boolean;
+  /** false: records only, as tokens with DNS rights alone. */
+  readZones?: boolean;
 }
 
 /** Base of the API's paths. */
@@ -41,6 +43,9 @@ export class CloudflareApi {
       ]);
     if (zones !== 'zones') throw noRoute();
     const sees = ({ name }: CloudflareZone) => rights.zones?.includes(name) ?? true;
+    if (kind === undefined && rights.readZones === false) {
+      throw new CloudflareFault(403, 9109, 'Unauthorized to access requested resource');
+    }
     if (zoneId === undefined) return pageOfZones(this.zones.filter(sees), url.searchParams);
     const zone = this.zones.find(({ id }) => id === zoneId);
     if (zone === undefined) throw noRoute();

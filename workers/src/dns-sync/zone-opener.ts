@@ -90,6 +90,7 @@ async function send(fetcher: typeof fetch, url: string, request: ProviderRequest
     // A redirect could lead anywhere, the token with it.
     const response = await fetcher(url, { ...request, signal, redirect: 'manual' });
     if (response.status < 300 || response.status > 399) return response;
+    await response.body?.cancel();
     throw new ProviderError(
       'unreachable',
       'The provider answers with a redirect, which is not followed: check the endpoint',

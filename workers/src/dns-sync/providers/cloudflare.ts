@@ -69,12 +69,15 @@ export const cloudflare: ProviderDriver = {
     const path = pathOf(providerZoneId);
     const listPages = async (filter: string, signal: AbortSignal) => {
       const records = new Map<string, ActualRecord>();
+      const totals = new Set<number>();
       for (let page = 1; ; page += 1) {
         const query = `?page=${page}&per_page=${PAGE_SIZE}&order=name&direction=asc${filter}`;
         const { result, result_info } = await callCloudflare(access, 'GET', path + query, pageSchema, signal);
         requireWithin(result, domain);
         for (const record of result) records.set(record.id, toActual(record, tag));
-        if (page >= result_info.total_pages) return { records: [...records.values()], total: result_info.total_count };
+        totals.add(result_info.total_count);
+        if (page < result_info.total_pages) continue;
+        return { records: [...records.values()], isSteady: totals.size === 1 && totals.has(records.size) };
       }
     };
     return {
@@ -82,9 +85,9 @@ export const cloudflare: ProviderDriver = {
 
       async list(signal) {
         for (let tries = 1; ; tries += 1) {
-          const { records, total } = await listPages('', signal);
+          const { records, isSteady } = await listPages('', signal);
           // Pages shift while others make and remove records: one may have slipped from page to page unseen.
-          if (records.length === total || tries === LISTINGS_MAX) return records;
+          if (isSteady || tries === LISTINGS_MAX) return records;
         }
       },
 
