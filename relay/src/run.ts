@@ -13,6 +13,7 @@ import { BridgeServer } from './bridge/bridge-server.ts';
 import { systemClock } from './clock.ts';
 import { settled } from './settled.ts';
 import type { RelayConfig } from './config.ts';
+import { CertificateFetcher } from './control-plane/certificate-fetcher.ts';
 import { ConnectionLog } from './control-plane/connection-log.ts';
 import { ConnectionReporter } from './control-plane/connection-reporter.ts';
 import { ControlPlane } from './control-plane/control-plane.ts';
@@ -29,13 +30,18 @@ import { RelayAdmission } from './limits/relay-admission.ts';
 import { AgentTcpListener } from './listener/agent-tcp-listener.ts';
 import { AgentWebSocketListener } from './listener/agent-websocket-listener.ts';
 import { BridgeListener } from './listener/bridge-listener.ts';
+import { CertificateChoice } from './listener/certificate-choice.ts';
+import { CertificateFolder } from './listener/certificate-folder.ts';
 import { CertificateStore } from './listener/certificate-store.ts';
 import { ConnectionGate } from './listener/connection-gate.ts';
+import { DeliveredCertificates } from './listener/delivered-certificates.ts';
 import { HttpListener } from './listener/http-listener.ts';
+import { LateListener } from './listener/late-listener.ts';
 import { TcpListener } from './listener/tcp-listener.ts';
 import { TlsListener } from './listener/tls-listener.ts';
 import { describeNode, ownAddress } from './node-description.ts';
 import { openProjection } from './projection.ts';
+import { ChallengeAnswers } from './proxy/challenge-answers.ts';
 import { HttpProxy } from './proxy/http-proxy.ts';
 import { TcpProxy } from './proxy/tcp-proxy.ts';
 import { VisitServer } from './proxy/visit-server.ts';
@@ -81,12 +87,14 @@ export async function registerRelay(
   const identity = await loadOrCreateNodeIdentity(config.stateDir);
   const certificates = new CertificateStore(config.tls, log);
   await certificates.start();
+  const delivered = new DeliveredCertificates(new CertificateFolder(join(config.stateDir, 'certificates')), log);
+  await delivered.load();
   const api = new RelayApi({ baseUrl: config.apiUrl, ca: apiCa });
   const registration = new Registration({ api, identity, clock, random, log }, describeNode(config, version));
   try {
     const answer = await registration.register(signal);
     log.info({ node_id: answer.node_id, incarnation: answer.incarnation, group: answer.group }, 'Registered');
-    return buildRelay({ ...options, identity, certificates, api, registration, answer, orders });
+    return buildRelay({ ...options, identity, certificates, delivered, api, registration, answer, orders });
   } catch (error) {
     certificates.stop();
     await api.close();
@@ -97,6 +105,7 @@ export async function registerRelay(
 interface Registered extends RunOptions {
   identity: NodeIdentity;
   certificates: CertificateStore;
+  delivered: DeliveredCertificates;
   api: RelayApi;
   registration: Registration;
   answer: RegisterAnswer;
@@ -104,7 +113,7 @@ interface Registered extends RunOptions {
 }
 
 function buildRelay(parts: Registered): ServingRelay {
-  const { config, apiCa, identity, certificates, api, registration, answer, orders, log } = parts;
+  const { config, apiCa, identity, certificates, delivered, api, registration, answer, orders, log } = parts;
   const { bind: host, ports } = config;
   const agentPings = new TimerWheel(timers, { roundMs: AGENT_PING_MS, spokes: 15 });
   const bridgePings = new TimerWheel(timers, { roundMs: BRIDGE_PING_MS, spokes: 15 });
@@ -146,6 +155,7 @@ function buildRelay(parts: Registered): ServingRelay {
   admission.onTrafficTurn = (clientIds, exhausted) => registry.tellTraffic(clientIds, exhausted);
   admission.isAttached = (clientId) => registry.get(clientId) !== undefined;
   const connectionReporter = new ConnectionReporter({ api, connections, clock, log });
+  const fetcher = new CertificateFetcher({ api, certificates: delivered, clock, random, log });
   const controlPlane = new ControlPlane(
     {
       api,
@@ -155,6 +165,7 @@ function buildRelay(parts: Registered): ServingRelay {
       peers,
       usage,
       connections: connectionReporter,
+      certificates: fetcher,
       clock,
       random,
       log,
@@ -192,7 +203,12 @@ function buildRelay(parts: Registered): ServingRelay {
   const trustedPeers =
     config.trustedProxies.length === 0 ? null : new AccessList({ allow: config.trustedProxies, deny: [] });
   const http = new HttpProxy(
-    { router, clock, trustedPeers },
+    {
+      router,
+      clock,
+      trustedPeers,
+      challenges: new ChallengeAnswers({ clock, ask: (token, name) => api.acmeChallenge(token, name) }),
+    },
     { connectionsMax: HTTP_CONNECTIONS_MAX, warningPages: config.warningPage },
   );
   const tcp = new TcpProxy({ router, newTunnelId });
@@ -211,11 +227,17 @@ function buildRelay(parts: Registered): ServingRelay {
   ];
   const visitorListeners = [
     new HttpListener(http, { host, port: ports.http }),
-    ...(config.tls.length === 0
-      ? []
-      : [new TlsListener({ proxy: http, certificates, gate: gates.visitors }, { host, port: ports.https })]),
     new TcpListener({ proxy: tcp, gate: gates.visitors }, { host, group: answer.group, ports: ports.public }),
   ];
+  // Without a certificate nothing is listened to: a port below 1024 may not be ours to take, and nobody could be served.
+  const https = new LateListener(
+    new TlsListener(
+      { proxy: http, certificates: new CertificateChoice(certificates, delivered), gate: gates.visitors },
+      { host, port: ports.https },
+    ),
+    log,
+  );
+  delivered.onFirst = () => https.begin();
   const lease =
     store === null
       ? null
@@ -241,6 +263,7 @@ function buildRelay(parts: Registered): ServingRelay {
       running: router.lookup.running,
     },
     controlPlane: { ...controlPlane.snapshot(), peers: peers.size },
+    certificates: { ...delivered.snapshot(), ...fetcher.snapshot() },
   });
   const load = new LoadReporter({
     clock,
@@ -249,7 +272,7 @@ function buildRelay(parts: Registered): ServingRelay {
   });
 
   const cut = async (): Promise<void> => {
-    for (const listener of [...visitorListeners, ...agentListeners]) listener.stop();
+    for (const listener of [...visitorListeners, https, ...agentListeners]) listener.stop();
     load.stop();
     lease?.stop();
     controlPlane.stop();
@@ -273,6 +296,8 @@ function buildRelay(parts: Registered): ServingRelay {
     start: async (signal) => {
       http.start();
       for (const listener of [...agentListeners, ...visitorListeners]) await listener.start();
+      if (config.tls.length > 0) await https.start();
+      else if (delivered.size > 0) https.begin();
       lease?.start();
       load.start();
       await controlPlane.start(signal);
@@ -283,8 +308,20 @@ function buildRelay(parts: Registered): ServingRelay {
       visits.drain(deadlineMs);
       void registry.drain(deadlineMs);
     },
+    leaveDns: async (signal) => {
+      try {
+        const asked = api.withdraw();
+        await settled(asked, signal);
+        if (signal.aborted) return log.warn('The DNS provider is slow: this relay may still be named');
+        const { dns } = await asked;
+        if (dns === 'pending') log.warn('The DNS provider has not confirmed that this relay is named no more');
+        else log.debug({ dns }, 'No DNS record leads here');
+      } catch (error) {
+        log.debug({ err: error }, 'Nobody could be asked to take this relay out of the DNS');
+      }
+    },
     stopAccepting: () => {
-      for (const listener of [...visitorListeners, ...agentListeners]) listener.stop();
+      for (const listener of [...visitorListeners, https, ...agentListeners]) listener.stop();
     },
     finished: async (signal) => {
       await Promise.all([http.drain(signal), tcp.drain(signal), settled(registry.drain(0), signal)]);

@@ -39,6 +39,9 @@ export const registerRequestSchema = z.object({
   region: lineSchema.max(32).default('default'),
   /** Address under which visitors and agents reach this relay. */
   public_address: lineSchema.min(1).max(255),
+  /** Where visitors reach it, for DNS records; absent: `public_address`, if it is an address. */
+  public_ipv4: z.ipv4().optional(),
+  public_ipv6: z.ipv6().optional(),
   /** Address for other relays; the public one if absent. */
   internal_address: lineSchema.min(1).max(255).optional(),
   ports: z
@@ -78,6 +81,12 @@ const attachedClientSchema = z.object({
   instance_id: ulidSchema,
   connect_seq: z.int().min(1),
 });
+
+/**
+ * Answer of `POST /relay/v1/withdraw`, by which a relay that goes asks for its DNS records to be gone first. `dns`: `gone`,
+ * `none` (there were none), or `pending` (the provider did not confirm it in time).
+ */
+export const withdrawAnswerSchema = z.object({ dns: z.enum(['gone', 'none', 'pending']) });
 
 /** Answer of `GET /relay/v1/peers`: every other relay that is registered. */
 export const peersAnswerSchema = z.object({ peers: z.array(nodeAddressSchema) });
@@ -169,6 +178,31 @@ export const connectionsRequestSchema = z.object({
     .max(500),
 });
 
+/**
+ * Answer of `GET /relay/v1/certificates?since=`: what has changed since then, some of it perhaps once more. `more`: the
+ * next page begins at `version`, now. A row without `chain` is gone.
+ */
+export const certificatesAnswerSchema = z.object({
+  version: z.int(),
+  more: z.boolean(),
+  certificates: z
+    .array(
+      z.object({
+        certificate_id: z.int(),
+        version: z.int(),
+        names: z.array(z.string().max(253)).max(100),
+        /** PEM: the certificate and what leads to its authority; null: it is gone, and `key` too. */
+        chain: z.string().max(256 * 1024).nullable(),
+        /** PEM, PKCS #8. */
+        key: z.string().max(16 * 1024).nullable(),
+      }),
+    )
+    .max(1000),
+});
+
+/** Answer of `GET /relay/v1/acme-challenge?token=&host=`; null: nobody of ours waits for it. */
+export const acmeChallengeAnswerSchema = z.object({ key_authorization: z.string().max(1024).nullable() });
+
 /** Messages of the control plane on the session WebSocket. All but `resync` carry a `seq` and are acknowledged. */
 export const nodeMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('policy'), seq: z.int(), policy: clientPolicySchema }),
@@ -194,6 +228,8 @@ export const nodeMessageSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('peers'), seq: z.int(), peers: z.array(nodeAddressSchema) }),
   z.object({ type: z.literal('keys'), seq: z.int(), ticket_keys: jwksSchema }),
+  /** Sent to every relay: certificates up to this version are to be fetched. Relays of 0.1 pass over it. */
+  z.object({ type: z.literal('certificates'), seq: z.int(), version: z.int() }),
   z.object({ type: z.literal('drain'), seq: z.int(), deadline_ms: z.int() }),
   /** A newer incarnation of this node is registered: stop. */
   z.object({ type: z.literal('superseded'), seq: z.int() }),
@@ -228,9 +264,13 @@ export type RegisterAnswer = z.infer<typeof registerAnswerSchema>;
 export type AttachRequest = z.infer<typeof attachRequestSchema>;
 export type AttachAnswer = z.infer<typeof attachAnswerSchema>;
 export type DetachRequest = z.infer<typeof detachRequestSchema>;
+export type WithdrawAnswer = z.infer<typeof withdrawAnswerSchema>;
 export type UsageRequest = z.infer<typeof usageRequestSchema>;
 export type ConnectionsRequest = z.infer<typeof connectionsRequestSchema>;
 export type UsageAnswer = z.infer<typeof usageAnswerSchema>;
+export type CertificatesAnswer = z.infer<typeof certificatesAnswerSchema>;
+export type DeliveredCertificate = CertificatesAnswer['certificates'][number];
+export type AcmeChallengeAnswer = z.infer<typeof acmeChallengeAnswerSchema>;
 export type NodeMessage = z.infer<typeof nodeMessageSchema>;
 export type RelayToNodeMessage = z.infer<typeof relayMessageSchema>;
 export type CloseCode = z.infer<typeof closeCodeSchema>;

@@ -56,6 +56,10 @@ const counts: RelayCounts = {
     cache: { routes: 1, places: 1, unknown: 0 },
     running: 0,
   },
+  certificates: {
+    ...{ loaded: 1, refused: 0, fetchedAtS: 1_700_000_000, failures: 2, lastError: null },
+    ending: [{ name: '*.example.com', notAfterMs: Date.now() + 10.5 * 86_400_000 }],
+  },
   controlPlane: { online: true, reachable: false, attachmentsPending: 0, peers: 1 },
 };
 

@@ -284,5 +284,51 @@ const DEFINITIONS: readonly Definition[] = [
     [],
     ({ controlPlane }) => one(controlPlane.attachmentsPending),
   ],
+  [
+    'gauge',
+    'certificates_loaded',
+    'Certificates that the control plane has delivered.',
+    [],
+    ({ certificates }) => one(certificates.loaded),
+  ],
+  [
+    'gauge',
+    'certificate_days_left',
+    'Days until a delivered certificate ends: the fifty that end first.',
+    ['name'],
+    ({ certificates }) =>
+      certificates.ending.map(({ name, notAfterMs }) => ({
+        labels: { name },
+        value: (notAfterMs - Date.now()) / 86_400_000,
+      })),
+  ],
+  [
+    'counter',
+    'certificates_refused_total',
+    'Delivered certificates that could not be used.',
+    [],
+    ({ certificates }) => one(certificates.refused),
+  ],
+  [
+    'counter',
+    'certificate_fetch_failures_total',
+    'Fetches of certificates that have failed.',
+    [],
+    ({ certificates }) => one(certificates.failures),
+  ],
+  [
+    'gauge',
+    'certificate_fetch_error',
+    '1 while the last fetch of certificates has failed.',
+    [],
+    ({ certificates }) => one(certificates.lastError === null ? 0 : 1),
+  ],
+  [
+    'gauge',
+    'certificates_fetched_at_seconds',
+    'When certificates were fetched last, in seconds since 1970.',
+    [],
+    ({ certificates }) => (certificates.fetchedAtS === null ? [] : one(certificates.fetchedAtS)),
+  ],
   ['gauge', 'peers', 'Other relays in the directory.', [], ({ controlPlane }) => one(controlPlane.peers)],
 ];

@@ -1,7 +1,9 @@
 import type { BridgeServerSnapshot } from '../bridge/bridge-server.ts';
 import type { PeerSnapshot } from '../bridge/bridge-client.ts';
+import type { FetcherSnapshot } from '../control-plane/certificate-fetcher.ts';
 import type { ConnectionLogSnapshot } from '../control-plane/connection-log.ts';
 import type { ConnectionGateSnapshot } from '../listener/connection-gate.ts';
+import type { DeliveredSnapshot } from '../listener/delivered-certificates.ts';
 import type { ProxySnapshot } from '../proxy/proxy-metrics.ts';
 import type { TcpProxySnapshot } from '../proxy/tcp-proxy.ts';
 import type { VisitServerSnapshot } from '../proxy/visit-server.ts';
@@ -32,6 +34,8 @@ export interface RelayCounts {
     cache: { routes: number; places: number; unknown: number };
     running: number;
   };
+  /** Certificates that the control plane has delivered. */
+  certificates: DeliveredSnapshot & FetcherSnapshot;
   controlPlane: { online: boolean; reachable: boolean; attachmentsPending: number; peers: number };
 }
 

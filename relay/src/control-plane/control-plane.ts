@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../clock.ts';
 import type { AttachedClient, AttachmentAuthority, AttachOutcome, SessionCommands } from '../session/ports.ts';
 import { settled } from '../settled.ts';
 import { AttachmentQueue } from './attachment-queue.ts';
+import type { CertificateFetcher } from './certificate-fetcher.ts';
 import type { ConnectionReporter } from './connection-reporter.ts';
 import type { ListedPeers } from './listed-peers.ts';
 import type { LocalTicketVerifier } from './local-ticket-verifier.ts';
@@ -22,6 +23,7 @@ export interface ControlPlaneDeps {
   peers: ListedPeers;
   usage: UsageReporter;
   connections: ConnectionReporter;
+  certificates: Pick<CertificateFetcher, 'soon' | 'start' | 'stop'>;
   clock: Clock;
   /** 0 (included) to 1. */
   random: () => number;
@@ -100,6 +102,7 @@ export class ControlPlane implements AttachmentAuthority {
     this.#session.start();
     this.#deps.usage.start();
     this.#deps.connections.start();
+    this.#deps.certificates.start();
     if (this.#session.open) return;
     const opened = new Promise<void>((resolve) => {
       this.#whenOpen = resolve;
@@ -149,6 +152,7 @@ export class ControlPlane implements AttachmentAuthority {
   stop(): void {
     this.#reportTimer?.cancel();
     this.#deps.connections.cut();
+    this.#deps.certificates.stop();
     this.#session.stop();
     this.#attachments.stop();
     this.#deps.registration.stop();
@@ -158,6 +162,8 @@ export class ControlPlane implements AttachmentAuthority {
     this.#whenOpen();
     if (this.#draining) this.#session.send({ type: 'draining' });
     this.#sendReports();
+    // What it has said, and we have not heard, while it was away.
+    this.#deps.certificates.soon();
     // What was spooled while it was away.
     this.#deps.usage.reportSoon();
   }
@@ -196,6 +202,9 @@ export class ControlPlane implements AttachmentAuthority {
         break;
       case 'keys':
         verifier.setKeys(message.ticket_keys);
+        break;
+      case 'certificates':
+        this.#deps.certificates.soon();
         break;
       case 'drain':
         log.info({ deadline_ms: message.deadline_ms }, 'The control plane wants this relay to drain');

@@ -1,9 +1,12 @@
 import { type LookupAnswer, lookupAnswerSchema } from '@tunnox/domain/lookup';
 import type { NodeAddress } from '@tunnox/domain/presence';
 import {
+  acmeChallengeAnswerSchema,
   type AttachAnswer,
   type AttachRequest,
   attachAnswerSchema,
+  type CertificatesAnswer,
+  certificatesAnswerSchema,
   type ConnectionsRequest,
   type DetachRequest,
   type Jwks,
@@ -15,6 +18,8 @@ import {
   type UsageAnswer,
   type UsageRequest,
   usageAnswerSchema,
+  type WithdrawAnswer,
+  withdrawAnswerSchema,
 } from '@tunnox/domain/relay-api';
 import { Agent, request } from 'undici';
 import { ControlPlaneError } from './control-plane-error.ts';
@@ -105,9 +110,28 @@ export class RelayApi {
     await this.#call({ method: 'POST', path: '/connections', body, timeoutMs: CALL_TIMEOUT_MS, schema: null });
   }
 
+  /** What has changed since a version; keys are in it. */
+  certificates(since: number): Promise<CertificatesAnswer> {
+    const schema = certificatesAnswerSchema;
+    return this.#call({ method: 'GET', path: `/certificates?since=${since}`, timeoutMs: CALL_TIMEOUT_MS, schema });
+  }
+
+  /** What is to be answered to a certificate authority; null: nothing. */
+  async acmeChallenge(token: string, host: string): Promise<string | null> {
+    const path = `/acme-challenge?${new URLSearchParams({ token, host }).toString()}`;
+    const schema = acmeChallengeAnswerSchema;
+    return (await this.#call({ method: 'GET', path, timeoutMs: LOOKUP_TIMEOUT_MS, schema })).key_authorization;
+  }
+
   async peers(): Promise<NodeAddress[]> {
     const schema = peersAnswerSchema;
     return (await this.#call({ method: 'GET', path: '/peers', timeoutMs: CALL_TIMEOUT_MS, schema })).peers;
+  }
+
+  /** Asks for the relay's DNS records to be gone, and waits until they are, a few seconds at the most. */
+  withdraw(): Promise<WithdrawAnswer> {
+    const schema = withdrawAnswerSchema;
+    return this.#call({ method: 'POST', path: '/withdraw', body: {}, timeoutMs: CALL_TIMEOUT_MS, schema });
   }
 
   keys(): Promise<Jwks> {

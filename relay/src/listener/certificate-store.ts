@@ -3,6 +3,8 @@ import { unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Logger } from '@tunnox/observability/logger';
+import type { CertificateSource } from './certificate-choice.ts';
+import { dnsNamesOf } from './dns-names-of.ts';
 
 export interface CertificateFiles {
   /** PEM: the certificate and what leads to its authority. */
@@ -27,8 +29,8 @@ interface Loaded {
 /** Works through symbolic links and network file systems, where notifications do not. */
 const WATCH_MS = 5000;
 
-/** Certificates from files, chosen by server name, loaded again when a file has changed. */
-export class CertificateStore {
+/** Certificates from files, loaded again when a file has changed. */
+export class CertificateStore implements CertificateSource {
   /** A changed file was looked at, with or without success. */
   onChange: () => void = () => {};
 
@@ -64,11 +66,13 @@ export class CertificateStore {
     for (const [path, listener] of this.#watched.splice(0)) unwatchFile(path, listener);
   }
 
-  /** @param serverName from SNI; empty when there is none */
-  contextFor(serverName: string): SecureContext | undefined {
-    const name = serverName.toLowerCase();
-    const dot = name.indexOf('.');
-    return this.#byName.get(name) ?? this.#byName.get(`*${name.slice(dot)}`) ?? this.#loaded[0]?.context;
+  /** For visitors who name nobody that is known; undefined: there are no files. */
+  get fallback(): SecureContext | undefined {
+    return this.#loaded[0]?.context;
+  }
+
+  find(name: string): SecureContext | undefined {
+    return this.#byName.get(name);
   }
 
   async #reload(index: number, files: CertificateFiles): Promise<void> {
@@ -98,7 +102,7 @@ async function load({ certFile, keyFile }: CertificateFiles): Promise<Loaded> {
   const [cert, key] = await Promise.all([read(certFile), read(keyFile)]);
   try {
     const context = createSecureContext({ cert, key, minVersion: 'TLSv1.2' });
-    return { context, names: namesOf(new X509Certificate(cert)) };
+    return { context, names: dnsNamesOf(new X509Certificate(cert)) };
   } catch (cause) {
     throw new CertificateError(`Cannot use the certificate '${certFile}' with the key '${keyFile}': ${String(cause)}`, {
       cause,
@@ -112,10 +116,4 @@ async function read(path: string): Promise<string> {
   } catch (cause) {
     throw new CertificateError(`Cannot read '${path}': ${String(cause)}`, { cause });
   }
-}
-
-/** DNS names of the subject alternative name, the only place that clients look at (RFC 9525). */
-function namesOf(certificate: X509Certificate): string[] {
-  const alternatives = certificate.subjectAltName?.split(', ') ?? [];
-  return alternatives.flatMap((one) => (one.startsWith('DNS:') ? [one.slice(4).toLowerCase()] : []));
 }

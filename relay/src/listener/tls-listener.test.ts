@@ -11,6 +11,7 @@ import { DevelopmentCa } from '@tunnox/certificates/development-ca';
 import { createLogger } from '@tunnox/observability/logger';
 import { FakeClock } from '@tunnox/testing/fake-clock';
 import type { Peer } from '../proxy/forwarding.ts';
+import { CertificateChoice } from './certificate-choice.ts';
 import { CertificateError, type CertificateFiles, CertificateStore } from './certificate-store.ts';
 import { ConnectionGate } from './connection-gate.ts';
 import { TlsListener } from './tls-listener.ts';
@@ -46,7 +47,7 @@ async function bench(t: TestContext, files: CertificateFiles[]) {
           socket.on('end', () => socket.end('answer'));
         },
       },
-      certificates,
+      certificates: new CertificateChoice(certificates, { find: () => undefined }),
       gate: new ConnectionGate(clock, { waitingMax: 10, waitingPerAddressMax: 10 }),
     },
     { host: '127.0.0.1', port: 0 },
@@ -129,7 +130,8 @@ test('CertificateStore loads a changed certificate and keeps the old one while t
   const store = new CertificateStore([files], log, { watchMs: 20 });
   t.after(() => store.stop());
   await store.start();
-  const before = store.contextFor('a.example.com');
+  const choice = new CertificateChoice(store, { find: () => undefined });
+  const before = choice.contextFor('a.example.com');
   const changed = (): Promise<void> =>
     new Promise((resolve) => {
       store.onChange = resolve;
@@ -137,12 +139,12 @@ test('CertificateStore loads a changed certificate and keeps the old one while t
   let next = changed();
   await writeFile(files.certFile, await readFile(other.certFile));
   await next;
-  assert.equal(store.contextFor('a.example.com'), before);
+  assert.equal(choice.contextFor('a.example.com'), before);
   next = changed();
   await writeFile(files.keyFile, await readFile(other.keyFile));
   await next;
-  assert.notEqual(store.contextFor('b.example.com'), before);
-  assert.equal(store.contextFor('a.example.com'), store.contextFor('b.example.com'));
+  assert.notEqual(choice.contextFor('b.example.com'), before);
+  assert.equal(choice.contextFor('a.example.com'), choice.contextFor('b.example.com'));
 });
 
 test('CertificateStore.start() names the file that cannot be used', async (t) => {

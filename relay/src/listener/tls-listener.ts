@@ -2,13 +2,13 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { HttpProxy } from '../proxy/http-proxy.ts';
 import { peerOf } from '../proxy/peer-of.ts';
-import type { CertificateStore } from './certificate-store.ts';
+import type { CertificateChoice } from './certificate-choice.ts';
 import type { ConnectionGate } from './connection-gate.ts';
 import { listen, type ListenOptions } from './listen.ts';
 
 export interface TlsListenerDeps {
   proxy: Pick<HttpProxy, 'handle'>;
-  certificates: CertificateStore;
+  certificates: Pick<CertificateChoice, 'contextFor'>;
   gate: ConnectionGate;
 }
 

@@ -1,8 +1,10 @@
 import type { Binding } from '@tunnox/domain/binding';
+import { normalizeHost } from '@tunnox/domain/host-name';
 import * as answers from './answer.ts';
 import { AnswerRelay } from './answer-relay.ts';
-import { answerText } from './answer-text.ts';
+import { answerText, responseText } from './answer-text.ts';
 import { isLooping } from './forwarding.ts';
+import { challengeToken, isChallengePath } from './challenge-answers.ts';
 import { BodyScanner } from './http1/body-scanner.ts';
 import { findField } from './http1/find-field.ts';
 import type { RequestHead } from './http1/request-head.ts';
@@ -31,6 +33,8 @@ export class Exchange implements TargetListener, FinderListener {
   #visitorBlocked = false;
   #bodyBegan = false;
   #windowBytes = 0;
+  /** Nothing is looked for any more. */
+  #ended = false;
 
   constructor(core: ProxyCore, connection: VisitorConnection, head: RequestHead) {
     this.#core = core;
@@ -51,7 +55,30 @@ export class Exchange implements TargetListener, FinderListener {
     if (method === 'CONNECT' || method === 'TRACE') return this.#reply(answers.methodNotAllowed(method));
     if (via !== '' && isLooping(via)) return this.#reply(answers.loopDetected(host));
     this.#connection.deadlineMs = this.#core.sweep.nowMs + limits.OPEN_MS;
-    this.#connection.finder.find(this.#head, this);
+    const token = this.#challengeToken();
+    if (token === null) this.#connection.finder.find(this.#head, this);
+    else void this.#answerChallenge(token);
+  }
+
+  /** What a certificate authority wants to see; null: this is another request. */
+  #challengeToken(): string | null {
+    const { method, lines } = this.#head;
+    if (!isChallengePath(lines, method.length + 1) || this.#core.challenges === null || !this.requestDone) return null;
+    if (method !== 'GET' && method !== 'HEAD') return null;
+    return challengeToken(lines.slice(method.length + 1, lines.indexOf(' HTTP/1.1\r\n')));
+  }
+
+  /** A token that is not ours belongs to an ACME client behind the tunnel. */
+  async #answerChallenge(token: string): Promise<void> {
+    const { method, host, minorVersion, keepAlive } = this.#head;
+    const name = normalizeHost(host);
+    const text = name === null ? null : ((await this.#core.challenges?.find(token, name)) ?? null);
+    if (this.#ended) return;
+    if (text === null) return this.#connection.finder.find(this.#head, this);
+    this.#end();
+    this.#connection.reply(200, keepAlive, (frame) =>
+      responseText(200, '', { contentType: 'text/plain', body: text }, { ...frame, method, minorVersion }),
+    );
   }
 
   warns(): boolean {
@@ -260,6 +287,7 @@ export class Exchange implements TargetListener, FinderListener {
   }
 
   #end(): void {
+    this.#ended = true;
     this.#connection.finder.stop();
     this.#target?.reset();
     this.#target = null;

@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { Router } from '../router/router.ts';
+import type { ChallengeAnswers } from './challenge-answers.ts';
 import { DeadlineSweep } from './deadline-sweep.ts';
 import type { Peer, TrustedPeers } from './forwarding.ts';
 import type { ProxyCore } from './proxy-core.ts';
@@ -16,6 +17,8 @@ export interface HttpProxyDeps {
   clock: Clock;
   /** Proxies in front of the relay whose `X-Forwarded-For` is believed; null: none. */
   trustedPeers: TrustedPeers | null;
+  /** Proofs for certificate authorities that relays answer; absent: none. */
+  challenges?: Pick<ChallengeAnswers, 'find'>;
 }
 
 export interface HttpProxyOptions {
@@ -40,6 +43,7 @@ export class HttpProxy implements ProxyCore {
   readonly metrics = new ProxyMetrics();
   readonly trustedPeers: TrustedPeers | null;
   readonly warningPages: boolean;
+  readonly challenges: Pick<ChallengeAnswers, 'find'> | null;
   readonly #clock: Clock;
   readonly #connectionsMax: number;
   readonly #connections = new Set<VisitorConnection>();
@@ -52,6 +56,7 @@ export class HttpProxy implements ProxyCore {
     this.router = deps.router;
     this.trustedPeers = deps.trustedPeers;
     this.warningPages = options.warningPages;
+    this.challenges = deps.challenges ?? null;
     this.#connectionsMax = options.connectionsMax;
     this.#clock = deps.clock;
     this.sweep = new DeadlineSweep(deps.clock);

@@ -1,4 +1,5 @@
 import type { Router } from '../router/router.ts';
+import type { ChallengeAnswers } from './challenge-answers.ts';
 import type { DeadlineSweep } from './deadline-sweep.ts';
 import type { TrustedPeers } from './forwarding.ts';
 import type { ProxyMetrics } from './proxy-metrics.ts';
@@ -13,6 +14,8 @@ export interface ProxyCore {
   readonly metrics: ProxyMetrics;
   readonly trustedPeers: TrustedPeers | null;
   readonly warningPages: boolean;
+  /** Proofs for certificate authorities; null: there are none. */
+  readonly challenges: Pick<ChallengeAnswers, 'find'> | null;
   /** The relay is going down: every answer is the last one of its connection. */
   readonly draining: boolean;
   newTunnelId(): string;
