@@ -4,9 +4,15 @@ import { ProviderError } from '../dns-sync/zone-provider.ts';
 import type { KeyedCipher } from '../services/keyed-cipher.ts';
 import { CALL_WINDOW } from './dns-credential-repository.ts';
 import type { Postgres } from './postgres.ts';
+import { type ReconcilerClock, reconcilerNow } from './zone-clock.ts';
 
 /** Opens credentials, and counts their calls where all control planes see them. */
-export function createCredentialStore(postgres: Postgres, cipher: KeyedCipher): CredentialStore {
+export function createCredentialStore(
+  postgres: Postgres,
+  cipher: KeyedCipher,
+  clock: ReconcilerClock = {},
+): CredentialStore {
+  const now = () => reconcilerNow(clock);
   return {
     async load(credentialId) {
       const [row] = await postgres.query<Omit<OpenCredential, 'token'> & { tokenEncrypted: string }>(sql`
@@ -28,19 +34,19 @@ export function createCredentialStore(postgres: Postgres, cipher: KeyedCipher): 
       // One statement decides: the window begins anew once it is over, and nothing is taken while it is full or blocked.
       const [row] = await postgres.query<{ taken: boolean; wait_s: number }>(sql`
         with old as (
-          select c.credential_id, coalesce(c.window_started_at <= now() - ${CALL_WINDOW}, true) as is_over,
-            c.blocked_until > now() as is_blocked, c.blocked_until, c.window_started_at, c.window_calls
+          select c.credential_id, coalesce(c.window_started_at <= ${now()} - ${CALL_WINDOW}, true) as is_over,
+            c.blocked_until > ${now()} as is_blocked, c.blocked_until, c.window_started_at, c.window_calls
           from provider_credentials c where c.credential_id = ${credentialId} for update
         ), taken as (
           update provider_credentials c set
-            window_started_at = case when old.is_over then now() else c.window_started_at end,
+            window_started_at = case when old.is_over then ${now()} else c.window_started_at end,
             window_calls = case when old.is_over then 1 else c.window_calls + 1 end
           from old where c.credential_id = old.credential_id and old.is_blocked is not true
             and (old.is_over or old.window_calls < ${callsMax})
           returning c.credential_id
         )
         select exists (select 1 from taken) as taken, greatest(1, ceil(extract(epoch from
-          case when old.is_blocked then old.blocked_until else old.window_started_at + ${CALL_WINDOW} end - now())))::int
+          case when old.is_blocked then old.blocked_until else old.window_started_at + ${CALL_WINDOW} end - ${now()})))::int
           as wait_s
         from old`);
       if (row === undefined) return 1;
@@ -50,7 +56,7 @@ export function createCredentialStore(postgres: Postgres, cipher: KeyedCipher): 
     async block(credentialId, seconds) {
       await postgres.query(sql`
         update provider_credentials
-        set blocked_until = greatest(blocked_until, now() + make_interval(secs => ${seconds}))
+        set blocked_until = greatest(blocked_until, ${now()} + make_interval(secs => ${seconds}))
         where credential_id = ${credentialId}`);
     },
   };

@@ -5,7 +5,8 @@ import { isHeld, type ReconcilerClock, reconcilerNow } from './zone-clock.ts';
 import { markRunning, writeResults } from './zone-row-sql.ts';
 
 /** Owners whose records come and go by themselves. */
-const EXEMPT = sql.raw(`r.owner_type in ('node_group', 'line_group', 'acme_challenge')`);
+const EXEMPT = sql.raw(`(r.owner_type in ('node_group', 'line_group', 'acme_challenge')
+  or (r.automatic and r.owner_type = 'website_domain' and r.type in ('A', 'AAAA')))`);
 
 /** Zones that nobody has worked on for this time may have lost their alarm. */
 const NEGLECT = sql.raw(`interval '2 minutes'`);
@@ -68,13 +69,11 @@ export function createZoneRunRepository(postgres: Postgres, clock: ReconcilerClo
       // A row that a run has left which died is due when the lease of that run ends.
       const dueAt = sql`case when r.status = 'running' then coalesce(z.lease_until, ${now()}) else r.next_retry_at end`;
       const [row] = await postgres.query<Omit<ZoneOutlook, 'isDue'>>(sql`
-        select greatest(0, ${msBetween(
-          now(),
-          sql`(select min(${dueAt}) from domain_dns_records r
-            where r.zone_id = z.zone_id and (r.next_retry_at is not null or r.status = 'running'))`,
-        )}) as "nextDueInMs",
-          ${msBetween(sql`z.full_pass_at`, now())} as "fullPassAgoMs"
-        from dns_zones z where z.zone_id = ${zoneId}`);
+        select case when next.due_at is not null then greatest(0, ${msBetween(now(), sql`next.due_at`)}) end
+          as "nextDueInMs", ${msBetween(sql`z.full_pass_at`, now())} as "fullPassAgoMs"
+        from dns_zones z, lateral (select min(${dueAt}) as due_at from domain_dns_records r
+          where r.zone_id = z.zone_id and (r.next_retry_at is not null or r.status = 'running')) next
+        where z.zone_id = ${zoneId}`);
       if (row === undefined) return null;
       return { ...row, isDue: row.nextDueInMs === 0 };
     },
