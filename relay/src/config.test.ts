@@ -27,6 +27,8 @@ test('parseRelayConfig() has the documented defaults', () => {
     stateDir: '/var/lib/tunnox',
     bind: '0.0.0.0',
     publicAddress: 'relay.example.com',
+    publicIpv4: null,
+    publicIpv6: null,
     internalAddress: null,
     region: 'default',
     ports: {

@@ -13,6 +13,9 @@ export interface RelayConfig {
   stateDir: string;
   bind: string;
   publicAddress: string;
+  /** For DNS records; null: `publicAddress`, if it is an address of the kind. */
+  publicIpv4: string | null;
+  publicIpv6: string | null;
   internalAddress: string | null;
   region: string;
   ports: {
@@ -62,6 +65,8 @@ const spec = {
     TUNNOX_STATE_DIR: z.string(),
     TUNNOX_BIND: address().default('0.0.0.0'),
     TUNNOX_PUBLIC_ADDRESS: address(),
+    TUNNOX_PUBLIC_IPV4: z.ipv4('must be an IPv4 address').optional(),
+    TUNNOX_PUBLIC_IPV6: z.ipv6('must be an IPv6 address').optional(),
     TUNNOX_INTERNAL_ADDRESS: address().optional(),
     TUNNOX_REGION: z.string().max(32).default('default'),
     TUNNOX_AGENT_TCP_PORT: port().default(8080),
@@ -99,6 +104,8 @@ export function parseRelayConfig(environment: Readonly<Record<string, string | u
     stateDir: values.TUNNOX_STATE_DIR,
     bind: values.TUNNOX_BIND,
     publicAddress: values.TUNNOX_PUBLIC_ADDRESS,
+    publicIpv4: values.TUNNOX_PUBLIC_IPV4 ?? null,
+    publicIpv6: values.TUNNOX_PUBLIC_IPV6 ?? null,
     internalAddress: values.TUNNOX_INTERNAL_ADDRESS ?? null,
     region: values.TUNNOX_REGION,
     ports: {

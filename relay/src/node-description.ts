@@ -10,6 +10,8 @@ export function describeNode(config: RelayConfig, version: string): NodeDescript
   return {
     region: config.region,
     public_address: config.publicAddress,
+    ...(config.publicIpv4 === null ? {} : { public_ipv4: config.publicIpv4 }),
+    ...(config.publicIpv6 === null ? {} : { public_ipv6: config.publicIpv6 }),
     ...(config.internalAddress === null ? {} : { internal_address: config.internalAddress }),
     ...(config.joinToken === null ? {} : { join_token: config.joinToken }),
     ports: {

@@ -6,7 +6,10 @@ import { RelayLife, type RelayOrders, type ServingRelay } from './relay-life.ts'
 
 const log = createLogger({ name: 'test', level: 'silent' });
 
-function bench(options: { startFails?: boolean; hangs?: boolean } = {}) {
+function bench(
+  options: { startFails?: boolean; hangs?: boolean; dnsHangs?: boolean } = {},
+  named: Promise<void> = Promise.resolve(),
+) {
   const said: string[] = [];
   let orders: RelayOrders | null = null;
   let finish = (): void => {};
@@ -22,6 +25,11 @@ function bench(options: { startFails?: boolean; hangs?: boolean } = {}) {
       if (options.startFails === true) throw new Error('no port');
     },
     announceLeaving: (deadlineMs) => void said.push(`announce ${deadlineMs}`),
+    leaveDns: async (signal) => {
+      said.push('leave dns');
+      if (options.dnsHangs === true) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      else await named;
+    },
     stopAccepting: () => void said.push('stop accepting'),
     finished: async (signal) => {
       said.push('wait');
@@ -58,7 +66,29 @@ test('RelayLife drains in order and ends once', async () => {
   finish();
   assert.equal(await life.ended, 'drained');
   assert.equal(life.phase, 'stopped');
-  assert.deepEqual(said, ['register', 'start', 'announce 400', 'stop accepting', 'wait', 'leave', 'cut']);
+  assert.deepEqual(said, ['register', 'start', 'announce 400', 'leave dns', 'stop accepting', 'wait', 'leave', 'cut']);
+});
+
+test('RelayLife.drain() accepts visitors until no DNS record leads to the relay', async () => {
+  const { promise: named, resolve: outOfDns } = Promise.withResolvers<void>();
+  const { life, said, finish } = bench({}, named);
+  await life.start();
+  void life.drain(4);
+  finish();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(said.slice(2), ['announce 4', 'leave dns']);
+  outOfDns();
+  assert.equal(await life.ended, 'drained');
+  assert.deepEqual(said.slice(4, 6), ['stop accepting', 'wait']);
+});
+
+test('RelayLife.abort() does not wait for the DNS', async () => {
+  const { life, said } = bench({ dnsHangs: true });
+  await life.start();
+  void life.drain(4);
+  void life.abort();
+  assert.equal(await life.ended, 'aborted');
+  assert.ok(said.includes('cut'));
 });
 
 test('RelayLife.drain() ends at its deadline, and at once before the relay is online', async () => {

@@ -10,6 +10,8 @@ export interface ServingRelay {
   start(signal: AbortSignal): Promise<void>;
   /** Tells the control plane, peers and agents that it is going. */
   announceLeaving(deadlineMs: number): void;
+  /** Resolves when no DNS record leads here any more, when that could not be had, or when the signal is aborted. */
+  leaveDns(signal: AbortSignal): Promise<void>;
   /** No new connections from now on. */
   stopAccepting(): void;
   /** Resolves when everything that ran has finished, or the signal is aborted. */
@@ -37,6 +39,9 @@ export type RelayEnd = 'drained' | 'superseded' | 'aborted';
 
 /** Peers and load balancers learn within this that nobody new should come; until then new visitors are served. */
 const NOTICE_MS = 1000;
+
+/** Longer than the control plane waits for its DNS provider; visitors are served all the while. */
+const DNS_MS_MAX = 5000;
 
 /** Registering, online, draining, stopped: in this order, once. */
 export class RelayLife {
@@ -111,7 +116,10 @@ export class RelayLife {
     this.#deps.log.info({ deadline_ms: deadlineMs }, 'Draining: running tunnels may finish, agents are told to move');
     const signal = AbortSignal.timeout(deadlineMs);
     relay.announceLeaving(deadlineMs);
-    await pause(Math.min(NOTICE_MS, deadlineMs / 4));
+    await Promise.all([
+      pause(Math.min(NOTICE_MS, deadlineMs / 4)),
+      relay.leaveDns(AbortSignal.any([this.#aborter.signal, AbortSignal.timeout(DNS_MS_MAX)])),
+    ]);
     relay.stopAccepting();
     await relay.finished(signal);
     await relay.leave();

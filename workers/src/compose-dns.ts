@@ -10,6 +10,7 @@ import { callObject, callObjectOnce } from './repositories/object-call.ts';
 import { zoneReconcilerStub } from './repositories/object-stubs.ts';
 import type { Postgres } from './repositories/postgres.ts';
 import { DnsCredentialService } from './services/dns-credential-service.ts';
+import type { DnsOwners } from './services/dns-owners.ts';
 import type { ZoneFinder, ZoneOwners } from './services/dns-ports.ts';
 import { DnsRecordService } from './services/dns-record-service.ts';
 import { DnsZoneService } from './services/dns-zone-service.ts';
@@ -24,7 +25,17 @@ const FIND_TIMEOUT_MS = 15_000;
 const NEGLECTED_MAX = 100;
 
 /** DNS: what the management API needs, and what the sweep does for zones whose alarm was lost. */
-export function composeDns({ env, settings, postgres }: { env: Env; settings: Settings; postgres: Postgres }) {
+export function composeDns({
+  env,
+  settings,
+  postgres,
+  dnsOwners,
+}: {
+  env: Env;
+  settings: Settings;
+  postgres: Postgres;
+  dnsOwners: DnsOwners;
+}) {
   const { baseDomains, encryptionKeys } = settings;
   const { opener, zones: runs } = dnsParts(env);
   const owners: ZoneOwners = {
@@ -33,10 +44,10 @@ export function composeDns({ env, settings, postgres }: { env: Env; settings: Se
   };
   const finder: ZoneFinder = {
     callsMax: (provider) => DRIVERS[provider].callsMax,
-    async findZone(credentialId, domain) {
+    async findZone(credentialId, zone) {
       try {
         const { access, driver } = await openAccess(opener, credentialId);
-        return await driver.findZone(access, domain, AbortSignal.timeout(FIND_TIMEOUT_MS));
+        return await driver.findZone(access, zone, AbortSignal.timeout(FIND_TIMEOUT_MS));
       } catch (error) {
         throw error instanceof ProviderError ? toTunnoxError(error) : error;
       }
@@ -50,7 +61,10 @@ export function composeDns({ env, settings, postgres }: { env: Env; settings: Se
       finder,
       cipher: createKeyedCipher(encryptionKeys, 'dns-token'),
     }),
-    dnsZones: new DnsZoneService({ zones: zoneRows, credentials: credentialRows, finder, owners }, { baseDomains }),
+    dnsZones: new DnsZoneService(
+      { zones: zoneRows, credentials: credentialRows, finder, owners, dnsOwners },
+      { baseDomains },
+    ),
     dnsRecords: new DnsRecordService({ records: createDnsRecordRepository(postgres), zones: zoneRows, owners }),
     /** Wakes zones whose alarm was lost. */
     sweepZones: async (): Promise<void> => {

@@ -5,7 +5,9 @@ import { createDomainRepository } from './repositories/domain-repository.ts';
 import type { Postgres } from './repositories/postgres.ts';
 import { createReservedNameRepository } from './repositories/reserved-name-repository.ts';
 import type { ChangeTeller } from './services/change-teller.ts';
+import type { CertificateWaker } from './services/certificate-ports.ts';
 import type { ClientLookup } from './services/client-lookup.ts';
+import type { DnsOwners } from './services/dns-owners.ts';
 import { DomainNames } from './services/domain-names.ts';
 import { proofToken } from './services/domain-proof.ts';
 import { DomainProofService, PROOF_SCHEDULE } from './services/domain-proof-service.ts';
@@ -29,6 +31,8 @@ export interface DomainsDeps {
   teller: ChangeTeller;
   rateLimiter: RateLimiter;
   urls: PublicUrls;
+  dnsOwners: DnsOwners;
+  certificateWaker: CertificateWaker;
   log: Log;
 }
 
@@ -42,6 +46,8 @@ export function composeDomains({
   teller,
   rateLimiter,
   urls,
+  dnsOwners,
+  certificateWaker,
   log,
 }: DomainsDeps) {
   const { baseDomains, dnsResolverUrl, encryptionKey } = settings;
@@ -50,7 +56,7 @@ export function composeDomains({
   const domains = new DomainService({
     domains: repository,
     names: domainNames,
-    ...{ clients, presences, waiting, teller, urls },
+    ...{ clients, presences, waiting, teller, urls, dnsOwners },
     proofToken: (userId, fullDomain) => proofToken(encryptionKey, userId, fullDomain),
   });
   const proofs = createDomainProofRepository(postgres, PROOF_SCHEDULE);
@@ -58,7 +64,7 @@ export function composeDomains({
     { fetch: (url, init) => fetch(url, init), randomInteger },
     { url: dnsResolverUrl },
   );
-  const looks = new ProofLooks({ proofs, resolver }, { baseDomains });
+  const looks = new ProofLooks({ proofs, resolver, certificates: certificateWaker }, { baseDomains });
   const domainProofs = new DomainProofService({
     domains: repository,
     ...{ proofs, looks, teller, rateLimiter },

@@ -29,9 +29,11 @@ import { AttachmentService } from './services/attachment-service.ts';
 import type { Authenticator } from './services/authenticator.ts';
 import { createCipher } from './services/cipher.ts';
 import { ChangeTeller } from './services/change-teller.ts';
+import type { CertificateService } from './services/certificate-service.ts';
 import type { ClientService } from './services/client-service.ts';
 import type { Handovers } from './services/handovers.ts';
 import type { LoginRepository, LoginTokens } from './services/login-ports.ts';
+import type { DnsOwners } from './services/dns-owners.ts';
 import { ConnectionService } from './services/connection-service.ts';
 import type { LedgerOwners } from './services/ledger-ports.ts';
 import { createNodeControl } from './services/node-control.ts';
@@ -60,6 +62,8 @@ export interface LiveDeps {
   postgres: Postgres;
   bindings: BindingRepository;
   policies: PolicyRepository;
+  dnsOwners: DnsOwners;
+  certificates: Pick<CertificateService, 'answerChallenge' | 'deliver'>;
   log: Log;
 }
 
@@ -83,12 +87,21 @@ export interface LiveParts {
     requestId: (c: Context) => string;
   }): Hono;
   /** What the cron trigger runs. */
-  sweep(services: Pick<SweepDeps, 'proofs' | 'zones'>): Promise<void>;
+  sweep(services: Pick<SweepDeps, 'proofs' | 'zones' | 'certificates' | 'dnsOwners'>): Promise<void>;
 }
 
 const EXISTENCE = { entriesMax: 20_000, negativeMs: 1000 };
 
-export function composeLive({ env, settings, postgres, bindings, policies, log }: LiveDeps): LiveParts {
+export function composeLive({
+  env,
+  settings,
+  postgres,
+  bindings,
+  policies,
+  dnsOwners,
+  certificates,
+  log,
+}: LiveDeps): LiveParts {
   const now = () => Date.now();
   const later = (work: Promise<unknown>): void => {
     waitUntil(work.catch((error: unknown) => log.warn({ err: String(error) }, 'Work after an answer failed')));
@@ -103,7 +116,10 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
   const signingKeys = new SigningKeyService({ repository, keys, registry, now, log });
   const logins = createLoginRepository(postgres);
   const clientTokens = createClientTokens(keys, now);
-  const nodeRows = createRelayNodeRepository(postgres);
+  const nodeRows = createRelayNodeRepository(postgres, {
+    baseDomains: settings.baseDomains,
+    leaseMs: settings.relayLeaseMs,
+  });
   const presences = createPresenceReader(owners, nodes);
   const existence = new ExistenceCache(now, EXISTENCE);
   const remembered = new RememberedRoutes(now);
@@ -137,7 +153,14 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
         clientsLeft: (clientIds) => routeEndings.clientsLeft(clientIds),
       }),
       lookup,
+      certificates,
       sessions: nodes,
+      withdrawals: {
+        async withdraw({ nodeId, incarnation }) {
+          await nodes.withdraw(nodeId, incarnation);
+          return await dnsOwners.withdrawn(nodeId);
+        },
+      },
       usage: new UsageService({ usage: createUsageRepository(postgres, now), ledgers, later, now }),
       connections: new ConnectionService({ connections: createConnectionRepository(postgres) }),
       keys,
@@ -158,10 +181,12 @@ export function composeLive({ env, settings, postgres, bindings, policies, log }
       const { authenticator, requestId } = services;
       return agentRoutes({ sessions, authenticator, requestId }, { addressHeader: clientAddressHeader });
     },
-    sweep: ({ proofs, zones }) =>
+    sweep: ({ proofs, zones, certificates: certificateSweep, dnsOwners: recordOwners }) =>
       runSweep(
         {
           ...{ delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, proofs, zones, routeEndings, log },
+          dnsOwners: recordOwners,
+          certificates: certificateSweep,
           ...{ logins, signingKeys, now },
           sessions: {
             sessions: createSessionRepository(postgres),

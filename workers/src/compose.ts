@@ -3,7 +3,9 @@ import { openDatabase } from '@tunnox/db/client';
 import type { AppEnv } from './api/context.ts';
 import type { DocsAssets } from './api/routes/docs/docs.ts';
 import { createApp } from './app.ts';
+import { composeCertificates } from './compose-certificates.ts';
 import { composeDns } from './compose-dns.ts';
+import { composeDnsOwners } from './compose-dns-owners.ts';
 import { composeDomains } from './compose-domains.ts';
 import { composeInsight } from './compose-insight.ts';
 import { composeLive } from './compose-live.ts';
@@ -60,7 +62,9 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
 
   const bindings = createBindingRepository(postgres);
   const policies = createPolicyRepository(postgres, secrets, urls);
-  const live = composeLive({ env, settings, postgres, bindings, policies, log });
+  const dnsOwners = composeDnsOwners({ env, settings, postgres, log });
+  const { sweepCertificates, certificateWaker, certificates } = composeCertificates({ env, settings, postgres, log });
+  const live = composeLive({ env, settings, postgres, bindings, policies, dnsOwners, certificates, log });
   const { presences, control, ledgers } = live;
   const waiting = createWaitingReader(ledgers);
   const teller = new ChangeTeller(live.delivery, log);
@@ -68,7 +72,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
   const userRepository = createUserRepository(postgres);
   const apiKeyRepository = createApiKeyRepository(postgres);
   const clientRepository = createClientRepository(postgres);
-  const clients = new ClientService({ clients: clientRepository, presences, teller });
+  const clients = new ClientService({ clients: clientRepository, presences, teller, dnsOwners });
   const claimRepository = createClaimRepository(postgres);
   const handovers = new Handovers({
     repository: claimRepository,
@@ -76,9 +80,21 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
   });
   const rateLimiter = createRateLimiter({ shard: (index) => rateLimiterStub(env, index), log, now: Date.now });
   const domainParts = composeDomains({
-    ...{ settings, postgres, clients: clientRepository, presences, waiting, teller, rateLimiter, urls, log },
+    ...{
+      settings,
+      postgres,
+      clients: clientRepository,
+      presences,
+      waiting,
+      teller,
+      rateLimiter,
+      urls,
+      dnsOwners,
+      certificateWaker,
+      log,
+    },
   });
-  const { sweepZones, ...dnsParts } = composeDns({ env, settings, postgres });
+  const { sweepZones, ...dnsParts } = composeDns({ env, settings, postgres, dnsOwners });
   const authenticator = new Authenticator(
     {
       ...{ apiKeys: apiKeyRepository, logins: live.logins, policies },
@@ -89,7 +105,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
   const app = createApp(
     {
       authenticator,
-      users: new UserService({ users: userRepository, rateLimiter, presences, ledgers, teller }),
+      users: new UserService({ users: userRepository, rateLimiter, presences, ledgers, teller, dnsOwners }),
       plans: new PlanService({ plans: createPlanRepository(postgres), teller }),
       apiKeys: new ApiKeyService({ apiKeys: apiKeyRepository }),
       logins: new LoginService({ logins: live.logins, tokens: live.loginTokens, rateLimiter, now: Date.now }),
@@ -103,6 +119,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
       }),
       ...domainParts,
       ...dnsParts,
+      certificates,
       routes: new RouteService({
         routes: createRouteRepository(postgres),
         ...{ names: domainParts.domainNames, presences, teller },
@@ -111,7 +128,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
       nodes: new NodeService({
         nodes: createNodeRepository(postgres),
         joinTokens: createJoinTokenRepository(postgres),
-        control,
+        ...{ control, dnsOwners },
       }),
       idempotencyKeys: createIdempotencyRepository(postgres, createCipher(encryptionKey, 'stored-answer')),
       health: createHealthRepository(postgres),
@@ -134,6 +151,12 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
   );
   return {
     app,
-    sweep: () => live.sweep({ proofs: domainParts.proofSweep, zones: { sweep: sweepZones } }),
+    sweep: () =>
+      live.sweep({
+        proofs: domainParts.proofSweep,
+        zones: { sweep: sweepZones },
+        certificates: { sweep: sweepCertificates },
+        dnsOwners,
+      }),
   };
 }

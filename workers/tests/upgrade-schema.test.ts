@@ -31,9 +31,12 @@ const NEW_COLUMNS: Record<string, Row> = {
     proof_checked_at: null,
     proof_missing_since: null,
     proof_due_at: 'now',
+    setup: null,
+    setup_due_at: null,
     ends_with_client: 'false',
   },
   port_mappings: { namespace_id: null, expires_at: null, ends_with_client: 'false' },
+  relay_nodes: { public_ipv4: null, public_ipv6: null, left_at: null, lost_at: null },
   signing_keys: { algorithm: 'ES256' },
   users: { row_version: '1' },
 };

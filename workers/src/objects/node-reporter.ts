@@ -1,5 +1,5 @@
 import type { Env } from '../env.ts';
-import { nodeDirectoryStub } from '../repositories/object-stubs.ts';
+import { nodeDirectoryStub, zoneReconcilerStub } from '../repositories/object-stubs.ts';
 import { addressOf, type NodeState } from './node-state.ts';
 import { objectServices } from './object-services.ts';
 import type { StoredState } from './object-state.ts';
@@ -27,7 +27,7 @@ export class NodeReporter {
     for (let state = this.#state.load(); state !== null && !state.reported; state = this.#state.load()) {
       try {
         await nodeDirectoryStub(this.#env).report(addressOf(state));
-        await objectServices(this.#env).nodes.save(state);
+        this.#wake(await objectServices(this.#env).nodes.save(state));
       } catch {
         // The alarm tries again.
         return;
@@ -37,5 +37,13 @@ export class NodeReporter {
         this.#state.save({ ...current, reported: true });
       }
     }
+  }
+
+  /** Their records have changed. One that is not woken now is by the sweep. */
+  #wake(zoneIds: readonly number[]): void {
+    for (const zoneId of zoneIds)
+      void zoneReconcilerStub(this.#env, zoneId)
+        .wake(zoneId)
+        .catch(() => {});
   }
 }

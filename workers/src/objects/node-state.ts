@@ -25,6 +25,7 @@ export function registered(held: NodeState | null, profile: NodeProfile, nowMs: 
     inSession: false,
     startedAt: nowMs,
     lastSeenAt: nowMs,
+    lostAt: null,
     load: NO_LOAD,
     reported: false,
   };

@@ -37,7 +37,10 @@ export function objectServices(env: Env): ObjectServices {
     made = {
       store: settings.redis === null ? null : openUpstashRouteStore(settings.redis),
       clients: createAttachmentRepository(postgres),
-      nodes: createRelayNodeRepository(postgres),
+      nodes: createRelayNodeRepository(postgres, {
+        baseDomains: settings.baseDomains,
+        leaseMs: settings.relayLeaseMs,
+      }),
       presences: createPresenceReader(presences, nodes),
       leaseMs: settings.relayLeaseMs,
     };

@@ -85,6 +85,12 @@ export class RelayNode extends DurableObject<Env> {
     return true;
   }
 
+  /** The relay goes by itself, and wants everybody to know before it does. */
+  async withdraw(incarnation: string): Promise<void> {
+    const state = this.#living(incarnation);
+    if (state !== null) await this.#change({ ...withStatus(state, 'draining'), draining: true });
+  }
+
   /** Forgets an offline node: what it still has of ours counts no more. @returns false when it lives. */
   async forget(): Promise<boolean> {
     if (this.#living(this.#state.load()?.incarnation) !== null) return false;
@@ -133,7 +139,7 @@ export class RelayNode extends DurableObject<Env> {
     for (const message of replay.messages) server.send(message);
     // After a lost lease others may hold its clients' places: it has to announce them.
     if (replay.resync || wasAway) server.send(JSON.stringify({ type: 'resync' }));
-    const here = { ...state, inSession: true, lastSeenAt: Date.now() };
+    const here = { ...state, inSession: true, lastSeenAt: Date.now(), lostAt: null };
     await this.#change(withStatus(here, state.draining ? 'draining' : 'online'));
     return new Response(null, { status: 101, webSocket: client });
   }
@@ -184,7 +190,7 @@ export class RelayNode extends DurableObject<Env> {
       case 'draining':
         return this.#change({ ...withStatus(state, 'draining'), draining: true });
       case 'leaving': {
-        await this.#change(withStatus(state, 'offline'));
+        await this.#change({ ...withStatus(state, 'offline'), lostAt: null });
         const { store } = objectServices(this.env);
         await store?.removeNode(state.profile.node_id, incarnation).catch(() => {});
       }
@@ -211,7 +217,9 @@ export class RelayNode extends DurableObject<Env> {
     if (Date.now() < this.#leaseEndsAt(state)) return state;
     const lastSeenAt = Math.max(state.lastSeenAt, this.#sockets.seenAt(state.incarnation));
     this.#sockets.close(incarnation, CLOSE.leaseEnded);
-    const offline = withStatus({ ...state, lastSeenAt }, 'offline');
+    // Who is draining or has not begun to serve takes nothing away.
+    const lostAt = state.status === 'online' ? Date.now() : null;
+    const offline = withStatus({ ...state, lastSeenAt, lostAt }, 'offline');
     this.#state.save(offline);
     this.ctx.waitUntil(this.#change(offline));
     return null;

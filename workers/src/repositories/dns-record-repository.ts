@@ -6,7 +6,7 @@ import { array, insertAudit, moment, ownRows, selectPage } from './sql-parts.ts'
 
 const SELECT = sql`select r.record_id, r.zone_id, r.type, r.name, r.value, r.ttl, r.proxied, r.status, r.desired_state,
   r.provider_record_id, r.retry_count, ${moment('r.next_retry_at')} as next_retry_at, r.last_error, r.last_error_code,
-  r.owner_type, r.owner_id, ${moment('r.synced_at')} as synced_at, ${moment('r.created_at')} as created_at,
+  r.owner_type, r.owner_id, r.automatic, ${moment('r.synced_at')} as synced_at, ${moment('r.created_at')} as created_at,
   ${moment('r.updated_at')} as updated_at`;
 const FROM = sql`domain_dns_records r join dns_zones z using (zone_id)`;
 

@@ -6,7 +6,7 @@ import { assignments, insertAudit, moment, ownRows, selectPage } from './sql-par
 import { transactionIf } from './transaction-if.ts';
 
 const SELECT = sql`select z.zone_id, z.user_id, z.domain, z.credential_id, c.provider, z.provider_zone_id, z.tag,
-  z.policy, z.guard_share::float8 as guard_share, z.status, z.last_error,
+  z.policy, z.owner_records, z.website_group, z.guard_share::float8 as guard_share, z.status, z.last_error,
   (select jsonb_build_object(
       'pending', count(*) filter (where r.status = 'pending' and r.desired_state = 'present'),
       'running', count(*) filter (where r.status = 'running' and r.desired_state = 'present'),
@@ -25,12 +25,14 @@ const SELECT_RUN = sql`select n.run_id as id, n.run_id, n.zone_id, n.kind, n.sta
 /** Zones, and what runs over them have planned and done. */
 export function createDnsZoneRepository(postgres: Postgres): DnsZoneRepository {
   return {
-    async create({ userId, domain, credentialId, providerZoneId, tag, policy }, audit) {
+    async create({ userId, domain, credentialId, providerZoneId, tag, policy, ownerRecords, websiteGroup }, audit) {
       try {
         const [row] = await postgres.query<{ zone_id: number }>(sql`
           with made as (
-            insert into dns_zones (user_id, domain, credential_id, provider_zone_id, tag, policy, status)
-            values (${userId}, ${domain}, ${credentialId}, ${providerZoneId}, ${tag}, ${policy}, 'active')
+            insert into dns_zones (user_id, domain, credential_id, provider_zone_id, tag, policy, owner_records, website_group,
+              status)
+            values (${userId}, ${domain}, ${credentialId}, ${providerZoneId}, ${tag}, ${policy}, ${ownerRecords},
+              ${websiteGroup}, 'active')
             returning zone_id, user_id
           ), audited as (${auditZone(audit, 'made')})
           select zone_id from made`);
@@ -55,12 +57,19 @@ export function createDnsZoneRepository(postgres: Postgres): DnsZoneRepository {
         page,
       ),
 
-    async update(zoneId, { credentialId, providerZoneId, policy, guardShare }, audit, ifVersion) {
+    async update(
+      zoneId,
+      { credentialId, providerZoneId, policy, guardShare, ownerRecords, websiteGroup },
+      audit,
+      ifVersion,
+    ) {
       const set = assignments({
         credential_id: credentialId === undefined ? undefined : sql`${credentialId}`,
         provider_zone_id: providerZoneId === undefined ? undefined : sql`${providerZoneId}`,
         policy: policy === undefined ? undefined : sql`${policy}`,
         guard_share: guardShare === undefined ? undefined : sql`${guardShare}::real`,
+        owner_records: ownerRecords === undefined ? undefined : sql`${ownerRecords}`,
+        website_group: websiteGroup === undefined ? undefined : sql`${websiteGroup}::text`,
         // What was held back, or failed at the old provider, is looked at anew.
         full_pass_at: sql`null`,
       });

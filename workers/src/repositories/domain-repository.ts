@@ -10,6 +10,7 @@ import type {
 import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
 import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedDomain, type DomainMade, insertDomain, TELLABLE } from './domain-insert-sql.ts';
+import { endDomainRecords } from './domain-records-sql.ts';
 import { awaitHolder, QUARANTINE, quarantineNames, reservationsAgainst } from './quarantine-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError } from './postgres.ts';
 import { endUnprovedRoutes } from './route-end-sql.ts';
@@ -174,6 +175,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
           delete from http_domain_mappings d where d.id = ${domain.domain_id}
           returning ${changedDomain(true)}, ${concerned()} as client_ids, d.full_domain, d.base_domain
         ), quarantined as (${quarantineNames(sql`changed`)}),
+        unnamed as (${endDomainRecords(sql`changed`)}),
         ${bumpClients(TELLABLE)},
         audited as (${insertAudit(audit, 'domain', sql`changed.id::text`, sql`changed.user_id`, sql`changed`)})
         ${insertBindingChange(TELLABLE)}`,

@@ -40,6 +40,7 @@ export function createObjectOwners(env: Env): ObjectOwners {
       touch: (nodeId, incarnation) => callObject(async () => relayNodeStub(env, nodeId).touch(incarnation)),
       locate: (nodeId, incarnation) => callObject(async () => relayNodeStub(env, nodeId).locate(incarnation)),
       drain: (nodeId, deadlineMs) => callObject(async () => relayNodeStub(env, nodeId).drain(deadlineMs)),
+      withdraw: (nodeId, incarnation) => callObject(async () => relayNodeStub(env, nodeId).withdraw(incarnation)),
       noteClients: (nodeId, incarnation, attached, detached) =>
         callObject(async () => relayNodeStub(env, nodeId).noteClients(incarnation, attached, detached)),
       notedClients: (nodeId) => callObject(async () => relayNodeStub(env, nodeId).notedClients()),

@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { bumpClients } from './binding-change-sql.ts';
+import { endDomainRecords } from './domain-records-sql.ts';
 import { quarantineNames } from './quarantine-sql.ts';
 
 /**
@@ -58,6 +59,7 @@ export function removeClients(clientIds: SQL): [SQL, SQL] {
       where e.domain_id = k.id and e.client_id in (select client_id from leaving)
     ), changed as (select * from ended union all select * from kept),
     quarantined as (${quarantineNames(sql`ended`)}),
+    unnamed as (${endDomainRecords(sql`ended`)}),
     ${bumpClients(sql`changed`)}
     insert into outbox (kind, binding_id, endpoint, version, deleted, client_ids)
     select 'binding_changed', binding_id, full_domain, version, deleted, client_ids from changed

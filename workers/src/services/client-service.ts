@@ -20,12 +20,15 @@ import {
   requireWrite,
   tenantOf,
 } from './principal.ts';
+import type { DnsOwners } from './dns-owners.ts';
 import { randomBytes, sha256Hex, toBase64Url } from './random.ts';
 
 export interface ClientServiceDeps {
   clients: ClientRepository;
   presences: PresenceReader;
   teller: ChangeTeller;
+  /** DNS records that follow domains. */
+  dnsOwners: Pick<DnsOwners, 'domainsChanged'>;
 }
 
 const AUTH_CODE_BYTES = 24;
@@ -116,7 +119,10 @@ export class ClientService {
   async remove(caller: Caller, clientId: number, ifVersion: IfVersion): Promise<void> {
     const record = await this.#loadForChange(caller, clientId, true);
     const audit = auditOf(caller, 'client.delete', { before: summary(record) });
-    await this.#deps.teller.onItsWay(await this.#deps.clients.remove(record, audit, ifVersion));
+    const outboxIds = await this.#deps.clients.remove(record, audit, ifVersion);
+    // Domains that only it has served are gone with it.
+    await this.#deps.dnsOwners.domainsChanged(record.user_id);
+    await this.#deps.teller.onItsWay(outboxIds);
   }
 
   /** The new code is in this answer only; the agent must be given it. */

@@ -41,6 +41,8 @@ export interface NewDnsZone {
   providerZoneId: string;
   tag: string;
   policy: DnsZone['policy'];
+  ownerRecords: boolean;
+  websiteGroup: string | null;
 }
 
 export interface DnsZoneChange {
@@ -49,6 +51,8 @@ export interface DnsZoneChange {
   providerZoneId?: string | undefined;
   policy?: DnsZone['policy'] | undefined;
   guardShare?: number | undefined;
+  ownerRecords?: boolean | undefined;
+  websiteGroup?: string | null | undefined;
 }
 
 export interface DnsZoneRepository {
@@ -134,7 +138,10 @@ export interface ZoneOwners {
 
 /** Asks providers about zones before they are stored. */
 export interface ZoneFinder {
-  /** @throws {TunnoxError} `invalid` with the provider's words, `unavailable` when it does not answer */
-  findZone(credentialId: number, domain: string): Promise<string>;
+  /**
+   * @param zone `id`: what the provider is said to call it; null: looked up by its name.
+   * @throws {TunnoxError} `invalid` with the provider's words, `unavailable` when it does not answer
+   */
+  findZone(credentialId: number, zone: { domain: string; id: string | null }): Promise<string>;
   callsMax(provider: ProviderKind): number;
 }

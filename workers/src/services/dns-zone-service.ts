@@ -5,6 +5,7 @@ import type { CreateDnsZone, DnsRun, DnsZone, UpdateDnsZone } from '@tunnox/doma
 import { isWithin } from '@tunnox/domain/host-name';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
+import type { DnsOwners } from './dns-owners.ts';
 import type {
   DnsCredentialRepository,
   DnsZoneRepository,
@@ -23,6 +24,8 @@ export interface DnsZoneServiceDeps {
   credentials: Pick<DnsCredentialRepository, 'find'>;
   finder: ZoneFinder;
   owners: ZoneOwners;
+  /** Records that follow relays and domains. */
+  dnsOwners: Pick<DnsOwners, 'ownersChanged'>;
 }
 
 export interface DnsZoneServiceOptions {
@@ -48,15 +51,27 @@ export class DnsZoneService {
     const domain = this.#domainOf(caller, body.domain);
     const credential = await this.#deps.credentials.find(body.credential_id, tenantOf(caller.principal));
     if (credential === null) throw notFound('DNS credential', body.credential_id);
-    const { policy = 'sync' } = body;
-    const providerZoneId =
-      body.provider_zone_id ?? (await this.#deps.finder.findZone(credential.credential_id, domain));
+    const { policy = 'sync', owner_records: ownerRecords = true, website_group: websiteGroup = null } = body;
+    requireOperatorsZone(websiteGroup, credential.user_id);
+    const id = body.provider_zone_id ?? null;
+    const providerZoneId = await this.#deps.finder.findZone(credential.credential_id, { domain, id });
     const userId = caller.principal.role === 'operator' ? credential.user_id : caller.principal.userId;
     const zoneId = await this.#deps.zones.create(
-      { userId, domain, credentialId: credential.credential_id, providerZoneId, tag: newTag(), policy },
+      {
+        userId,
+        domain,
+        credentialId: credential.credential_id,
+        providerZoneId,
+        tag: newTag(),
+        policy,
+        ownerRecords,
+        websiteGroup,
+      },
       auditOf(caller, 'dns_zone.create', { after: { domain, credential_id: credential.credential_id, policy } }),
     );
     if (zoneId === null) throw new TunnoxError('conflict', `There is a zone ${domain} already`);
+    await this.#deps.dnsOwners.ownersChanged();
+    await this.#deps.owners.wake(zoneId);
     return await this.find(caller, zoneId);
   }
 
@@ -73,18 +88,26 @@ export class DnsZoneService {
   async update(caller: Caller, zoneId: number, body: UpdateDnsZone, ifVersion: IfVersion): Promise<DnsZone> {
     const before = await this.#load(caller, zoneId);
     const { credential_id: credentialId, policy, guard_share: guardShare } = body;
+    const { owner_records: ownerRecords, website_group: websiteGroup } = body;
+    requireOperatorsZone(websiteGroup ?? null, before.user_id);
     let providerZoneId: string | undefined;
     if (credentialId !== undefined) {
       const credential = await this.#deps.credentials.find(credentialId, tenantOf(caller.principal));
       if (credential === null || credential.user_id !== before.user_id) throw notFound('DNS credential', credentialId);
-      providerZoneId = await this.#deps.finder.findZone(credentialId, before.domain);
+      providerZoneId = await this.#deps.finder.findZone(credentialId, { domain: before.domain, id: null });
     }
     const audit = auditOf(caller, 'dns_zone.update', {
-      before: { credential_id: before.credential_id, policy: before.policy, guard_share: before.guard_share },
+      before: {
+        credential_id: before.credential_id,
+        policy: before.policy,
+        guard_share: before.guard_share,
+        ...{ owner_records: before.owner_records, website_group: before.website_group },
+      },
       after: body,
     });
-    const change = { credentialId, providerZoneId, policy, guardShare };
+    const change = { credentialId, providerZoneId, policy, guardShare, ownerRecords, websiteGroup };
     if (!(await this.#deps.zones.update(zoneId, change, audit, ifVersion))) throw notFound('DNS zone', zoneId);
+    await this.#deps.dnsOwners.ownersChanged();
     await this.#deps.owners.wake(zoneId);
     return await this.find(caller, zoneId);
   }
@@ -140,6 +163,11 @@ export class DnsZoneService {
 
 function toZone({ tag, ...row }: DnsZoneRow): DnsZone {
   return { ...row, mark: ownershipMark(tag) };
+}
+
+function requireOperatorsZone(websiteGroup: string | null, userId: number | null): void {
+  if (websiteGroup === null || userId === null) return;
+  throw invalid('/website_group', 'is for zones of operators: base domains lie in them');
 }
 
 function newTag(): string {

@@ -2,7 +2,8 @@ import type { DnsProof, ProofCheck } from '@tunnox/domain/api/domains';
 import { PROOF_LABEL } from '@tunnox/domain/name-rules';
 import type { DnsAnswer } from './domain-proof-ports.ts';
 
-const TXT_PREFIX = 'tunnox-verify=';
+/** Before the token in a TXT record. */
+export const TXT_PREFIX = 'tunnox-verify=';
 /** Reserved as a name under every base domain. */
 const CNAME_LABEL = 'verify';
 /** What is told of records that somebody else made. */

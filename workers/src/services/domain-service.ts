@@ -14,6 +14,7 @@ import type {
 import { concernedClients } from './binding-state.ts';
 import type { ChangeTeller } from './change-teller.ts';
 import type { ClientLookup } from './client-lookup.ts';
+import type { DnsOwners } from './dns-owners.ts';
 import { ownsName, toDomain, unlessTaken } from './domain-view.ts';
 import { type DomainNames, refusal } from './domain-names.ts';
 import type { IfVersion } from './if-version.ts';
@@ -32,6 +33,8 @@ export interface DomainServiceDeps {
   waiting: WaitingReader;
   teller: ChangeTeller;
   urls: PublicUrls;
+  /** DNS records that follow domains. */
+  dnsOwners: Pick<DnsOwners, 'domainsChanged'>;
   /** The proof of a tenant for a name. */
   proofToken: (userId: number, fullDomain: string) => Promise<string>;
 }
@@ -101,6 +104,7 @@ export class DomainService {
       const outcome = await this.#deps.domains.create(domain, audit);
       if (outcome.outcome === 'taken' && chosen === undefined && tries < RANDOM_TRIES_MAX) continue;
       const done = unlessTaken(await this.#asSeenBy(caller, outcome), name.fullDomain);
+      if (name.under === null) await this.#deps.dnsOwners.domainsChanged(userId);
       const delivery = await this.#deps.teller.untilApplied(done.outboxIds);
       return { ...(await this.find(caller, done.domainId)), delivery };
     }
@@ -151,7 +155,9 @@ export class DomainService {
     requireWrite(caller, record);
     const { full_domain, client_id } = record;
     const audit = auditOf(caller, 'domain.delete', { before: { full_domain, client_id } });
-    await this.#deps.teller.onItsWay(await this.#deps.domains.remove(record, audit, ifVersion));
+    const outboxIds = await this.#deps.domains.remove(record, audit, ifVersion);
+    await this.#deps.dnsOwners.domainsChanged(record.user_id);
+    await this.#deps.teller.onItsWay(outboxIds);
   }
 
   /** @param name A label under a base domain, or a whole name. */

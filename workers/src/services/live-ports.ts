@@ -94,6 +94,9 @@ export interface NodeProfile {
   group: string;
   region: string;
   public_address: string;
+  /** Canonical; null or absent (a relay that registered with an earlier version): none is known. */
+  public_ipv4?: string | null;
+  public_ipv6?: string | null;
   internal_address: string;
   ports: RegisterRequest['ports'];
   version: string;
@@ -117,6 +120,8 @@ export interface NodeRecord {
   /** Milliseconds since 1970. */
   startedAt: number;
   lastSeenAt: number;
+  /** Since when it is gone though it was online and said nothing; null or absent: it is not. */
+  lostAt?: number | null;
 }
 
 export interface SessionOpener {
@@ -133,6 +138,8 @@ export interface NodeOwners extends SessionOpener {
   /** null: this incarnation does not live. */
   locate(nodeId: string, incarnation: string): Promise<NodeAddress | null>;
   drain(nodeId: string, deadlineMs: number): Promise<boolean>;
+  /** The relay goes by itself: it is `draining`, and all are told when this resolves. */
+  withdraw(nodeId: string, incarnation: string): Promise<void>;
   noteClients(nodeId: string, incarnation: string, attached: number[], detached: number[]): Promise<void>;
   notedClients(nodeId: string): Promise<number[]>;
   /** Ends what an offline node has here: its token counts no more. @returns false when it lives. */
@@ -197,8 +204,12 @@ export interface AgentRelay extends NodeAddress {
 }
 
 export interface RelayNodeRepository {
-  /** Writes the relay's row unless a later incarnation has. */
-  save(record: NodeRecord): Promise<void>;
+  /**
+   * Writes the relay's row unless a later incarnation has, and in the same transaction what follows for DNS records.
+   *
+   * @returns Zones whose records have changed by it.
+   */
+  save(record: NodeRecord): Promise<number[]>;
   /** Writes the load only: the status may be on its way in another call. */
   saveLoad(record: NodeRecord): Promise<void>;
   seats(): Promise<NodeSeat[]>;

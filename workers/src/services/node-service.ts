@@ -1,6 +1,7 @@
 import type { CreatedJoinToken, JoinToken, Node, NodeDetails, NodesQuery } from '@tunnox/domain/api/nodes';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
+import type { DnsOwners } from './dns-owners.ts';
 import type { JoinTokenRepository, NodeRepository } from './node-ports.ts';
 import type { NodeControl } from './ports.ts';
 import { type Caller, notFound, requireOperator } from './principal.ts';
@@ -10,6 +11,8 @@ export interface NodeServiceDeps {
   nodes: NodeRepository;
   control: NodeControl;
   joinTokens: JoinTokenRepository;
+  /** DNS records that follow relays. */
+  dnsOwners: Pick<DnsOwners, 'ownersChanged'>;
 }
 
 const JOIN_TOKEN_PREFIX = 'tnx_join_';
@@ -62,6 +65,7 @@ export class NodeService {
     if (!gone || !(await this.#deps.nodes.remove(nodeId, audit))) {
       throw new TunnoxError('conflict', `${nodeId} is not offline: drain it and stop its process first`);
     }
+    await this.#deps.dnsOwners.ownersChanged();
   }
 
   /** The token is in this answer only. */

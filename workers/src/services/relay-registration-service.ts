@@ -1,3 +1,4 @@
+import { canonicalValue } from '@tunnox/dns-plan/record-type';
 import type { NodeAddress } from '@tunnox/domain/presence';
 import type { RegisterAnswer, RegisterRequest } from '@tunnox/domain/relay-api';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
@@ -126,16 +127,25 @@ export class RelayRegistrationService {
 
 function profileOf(request: RegisterRequest, nodeId: string, proved: ProvedKey, group: string) {
   const { region, public_address, internal_address, ports, version } = request;
+  const { public_ipv4 = public_address, public_ipv6 = public_address } = request;
   return {
     node_id: nodeId,
     fingerprint: proved.fingerprint,
     group,
     region,
     public_address,
+    public_ipv4: addressOf('A', public_ipv4),
+    public_ipv6: addressOf('AAAA', public_ipv6),
     internal_address: internal_address ?? public_address,
     ports,
     version,
   };
+}
+
+/** null: it is a name, or an address of the other kind. */
+function addressOf(type: 'A' | 'AAAA', text: string): string | null {
+  const parsed = canonicalValue(type, text, { name: '', zone: '' });
+  return parsed.ok ? parsed.value : null;
 }
 
 function others(peers: NodeAddress[], nodeId: string): NodeAddress[] {

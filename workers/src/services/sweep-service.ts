@@ -19,8 +19,12 @@ export interface SweepDeps {
   signingKeys: Pick<SigningKeyService, 'sweep'>;
   /** Proofs of custom domains. */
   proofs: { sweep(): Promise<void> };
+  /** DNS records that follow relays and domains. */
+  dnsOwners: { sweep(): Promise<void> };
   /** Zones whose alarm was lost. */
   zones: { sweep(): Promise<void> };
+  /** Certificates whose alarm was lost, and what their orders have left. */
+  certificates: { sweep(): Promise<void> };
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
@@ -53,7 +57,9 @@ export async function runSweep(deps: SweepDeps, options: SweepOptions): Promise<
     'signing-keys': () => deps.signingKeys.sweep(),
     old: () => sweeps.removeOldRows(),
     retention: () => applyRetention(deps.retention, deps.now()),
+    'dns-owners': () => deps.dnsOwners.sweep(),
     zones: () => deps.zones.sweep(),
+    certificates: () => deps.certificates.sweep(),
     // Last: it waits for name servers of others.
     proofs: () => deps.proofs.sweep(),
   };

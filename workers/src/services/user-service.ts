@@ -19,6 +19,7 @@ import {
   scopesOf,
 } from './principal.ts';
 import type { RateLimiter } from './rate-limiter.ts';
+import type { DnsOwners } from './dns-owners.ts';
 import type { UserOutcome, UserRepository } from './user-ports.ts';
 
 export interface UserServiceDeps {
@@ -27,6 +28,8 @@ export interface UserServiceDeps {
   presences: PresenceReader;
   ledgers: Pick<LedgerOwners, 'waiting'>;
   teller: ChangeTeller;
+  /** DNS records that follow domains. */
+  dnsOwners: Pick<DnsOwners, 'domainsChanged'>;
 }
 
 /** So many clients are looked up at most to count what is active; beyond that, what is enabled counts. */
@@ -90,6 +93,7 @@ export class UserService {
     const { username, email } = await this.#find(userId);
     const audit = auditOf(caller, 'user.delete', { before: { username, email } });
     const done = demand(await this.#deps.users.remove(userId, audit, ifVersion), { userId });
+    await this.#deps.dnsOwners.domainsChanged(userId);
     await this.#deps.teller.onItsWay(done.outboxIds);
   }
 

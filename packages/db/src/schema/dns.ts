@@ -58,6 +58,10 @@ export const dnsZones = pgTable(
     /** Twelve letters or digits in the mark of every record of ours: nobody else's zone has them. */
     tag: text().notNull().unique(),
     policy: text({ enum: ZONE_POLICIES }).notNull().default('sync'),
+    /** Records that follow relays and domains by themselves are made here. */
+    ownerRecords: boolean().notNull().default(true),
+    /** Relay group to which base domains in this zone lead; null: they are left alone. */
+    websiteGroup: text(),
     /** Share of the zone's own records that one run may change or delete, 0 to 1. */
     guardShare: real().notNull().default(0.3),
     status: text({ enum: ZONE_STATUSES }).notNull().default('pending'),
@@ -68,6 +72,8 @@ export const dnsZones = pgTable(
     fence: int53().notNull().default(0),
     /** Last pass over the whole zone, for drift. */
     fullPassAt: instant(),
+    /** End of the last run of any kind. */
+    ranAt: instant(),
     rowVersion: int53().notNull().default(1),
     createdAt: instant().notNull().defaultNow(),
     updatedAt: instant().notNull().defaultNow(),
@@ -115,6 +121,8 @@ export const domainDnsRecords = pgTable(
     ownerType: text({ enum: DNS_OWNER_TYPES }).notNull(),
     /** Such as a group's name or a domain's id; null: nobody in particular. */
     ownerId: text(),
+    /** Made by its owner, which it follows; people's own are never changed for them. */
+    automatic: boolean().notNull().default(false),
     /** Fence of the run that holds a `running` row. */
     runFence: int53(),
     /** Rises with every change of what is desired: a run that read an older one does not say that it is done. */

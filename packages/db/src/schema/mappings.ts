@@ -4,6 +4,7 @@ import {
   check,
   index,
   integer,
+  jsonb,
   pgSequence,
   pgTable,
   primaryKey,
@@ -147,6 +148,10 @@ export const httpDomainMappings = pgTable(
     proofMissingSince: instant(),
     /** When it is looked for next; null: no more without being asked. */
     proofDueAt: instant().defaultNow(),
+    /** Custom domains: what the last look at their DNS has found. */
+    setup: jsonb(),
+    /** When that is looked at next; null: it never was. */
+    setupDueAt: instant(),
     targetScheme: text({ enum: TARGET_SCHEMES }).notNull().default('http'),
     targetHost: text().notNull(),
     targetPort: integer().notNull(),
@@ -200,6 +205,9 @@ export const httpDomainMappings = pgTable(
     index('http_domain_mappings_proofs')
       .on(t.proofDueAt)
       .where(sql`${t.proofToken} is not null`),
+    index('http_domain_mappings_setup_due')
+      .on(t.setupDueAt)
+      .where(sql`${t.baseDomain} is null`),
     check('http_domain_mappings_verification_known', oneOf(t.verificationState, VERIFICATION_STATES)),
     check('http_domain_mappings_scheme_known', oneOf(t.targetScheme, TARGET_SCHEMES)),
     check('http_domain_mappings_tls_known', oneOf(t.tlsMode, TLS_MODES)),

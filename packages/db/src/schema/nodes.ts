@@ -23,6 +23,9 @@ export const relayNodes = pgTable(
     region: text().notNull(),
     publicAddress: text().notNull(),
     internalAddress: text().notNull(),
+    /** Where visitors reach it by IPv4 and by IPv6, canonical; both null: only a name is known, no record is made of it. */
+    publicIpv4: text(),
+    publicIpv6: text(),
     agentTcpPort: integer().notNull(),
     agentWsPort: integer().notNull(),
     httpPort: integer().notNull(),
@@ -41,6 +44,10 @@ export const relayNodes = pgTable(
     memoryBytes: int53().notNull().default(0),
     bandwidthBytesPerS: doublePrecision().notNull().default(0),
     lastHeartbeatAt: instant().notNull().defaultNow(),
+    /** When it stopped being online last, in whatever way. */
+    leftAt: instant(),
+    /** Since when it is gone without a word; null: it lives, or it has said that it goes. */
+    lostAt: instant(),
     /** Start of the incarnation. */
     startedAt: instant().notNull().defaultNow(),
     createdAt: instant().notNull().defaultNow(),

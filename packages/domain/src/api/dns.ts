@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { momentSchema, pageQuerySchema, pageShape } from './common.ts';
+import { momentSchema, pageQuerySchema, pageShape, relayGroupSchema } from './common.ts';
 
 export const providerKindSchema = z.enum(['cloudflare', 'powerdns']);
 export const dnsTypeSchema = z.enum(['A', 'AAAA', 'CNAME', 'TXT']);
@@ -67,6 +67,10 @@ export const dnsZoneSchema = z
     mark: z.string(),
     /** `sync`: as the rows say. `upsert_only`: nothing is deleted at the provider. `dry_run`: nothing is changed there. */
     policy: zonePolicySchema,
+    /** Records that follow relays and domains by themselves are made here. */
+    owner_records: z.boolean(),
+    /** Operators: relay group to which the base domains in this zone lead; null: they are left alone. */
+    website_group: relayGroupSchema.nullable(),
     /** Share of the zone's own records that one run may change or delete without being confirmed, 0 to 1. */
     guard_share: z.number(),
     status: z.enum(['pending', 'active', 'error']),
@@ -88,11 +92,19 @@ export const createDnsZoneSchema = z
     /** The provider's id of the zone; looked up by name if absent. */
     provider_zone_id: z.string().min(1).max(255).optional(),
     policy: zonePolicySchema.default('sync'),
+    owner_records: z.boolean().default(true),
+    website_group: relayGroupSchema.nullable().default(null),
   })
   .meta({ id: 'CreateDnsZone' });
 
 export const updateDnsZoneSchema = z
-  .object({ credential_id: z.int(), policy: zonePolicySchema, guard_share: z.number().min(0).max(1) })
+  .object({
+    credential_id: z.int(),
+    policy: zonePolicySchema,
+    guard_share: z.number().min(0).max(1),
+    owner_records: z.boolean(),
+    website_group: relayGroupSchema.nullable(),
+  })
   .partial()
   .meta({ id: 'UpdateDnsZone' });
 
@@ -121,6 +133,8 @@ export const dnsRecordSchema = z
     last_error_code: z.string().nullable(),
     owner_type: dnsOwnerTypeSchema,
     owner_id: z.string().nullable(),
+    /** Made by its owner, which it follows. */
+    automatic: z.boolean(),
     synced_at: momentSchema.nullable(),
     created_at: momentSchema,
     updated_at: momentSchema,
