@@ -23,6 +23,8 @@ let relay: FakeRelay;
 let visited: Server;
 /** What was asked for at the port at which relays serve HTTP. */
 const asked: string[] = [];
+/** What is answered in place of the proof; null: the proof. */
+let stray: string | null = null;
 
 before(async () => {
   if (skip !== false) return;
@@ -66,7 +68,7 @@ after(async () => {
 async function answerAsRelay(host: string, path: string): Promise<string | null> {
   asked.push(`${host}${path}`);
   const token = /^\/\.well-known\/acme-challenge\/([A-Za-z0-9_-]+)$/.exec(path)?.[1];
-  if (token === undefined) return null;
+  if (token === undefined || stray !== null) return stray;
   const name = host.split(':')[0] ?? '';
   const answer = await relay.call(`/acme-challenge?token=${token}&host=${name}`);
   return ((await answer.json()) as Body)['key_authorization'] as string | null;
@@ -132,5 +134,226 @@ test('a base domain gets a certificate by DNS as soon as its zone is connected',
     const left = await stack.asOperator('GET', `/dns/records?zone_id=${zoneId}&owner_type=acme_challenge`);
     return left.body['total'] === 0;
   }, WAIT_MS);
-  assert.deepEqual((await dns.records(BASE)).filter(({ type }) => type === 'TXT').map(({ name }) => name), []);
+  assert.deepEqual(
+    (await dns.records(BASE)).filter(({ type }) => type === 'TXT').map(({ name }) => name),
+    [],
+  );
+});
+
+/** A tenant's custom domain, proved. @returns Its id. */
+async function provedDomain(tenant: { token: string }, name: string, zone = 'customer.example'): Promise<number> {
+  const clientId = await stack.newClient(tenant.token, name);
+  const made = await stack.call('POST', '/domains', {
+    token: tenant.token,
+    body: { domain: name, client_id: clientId, target_port: 80 },
+  });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const [proof] = made.body['proofs'] as { name: string; value: string }[];
+  assert.ok(proof);
+  await dns.setRecords(zone, proof.name, 'TXT', [proof.value]);
+  await verify(tenant, made.body['domain_id'] as number);
+  return made.body['domain_id'] as number;
+}
+
+async function verify(tenant: { token: string }, domainId: number): Promise<void> {
+  const verified = await stack.call('POST', `/domains/${domainId}/verify`, { token: tenant.token });
+  assert.equal(verified.body['verification_state'], 'verified', JSON.stringify(verified.body));
+}
+
+async function renew(name: string, token?: string): Promise<void> {
+  const { certificate_id } = (await certificateOf(name)) as Body;
+  const path = `/certificates/${certificate_id}/renew`;
+  const answer = token === undefined ? await stack.asOperator('POST', path) : await stack.call('POST', path, { token });
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+}
+
+async function ordersOf(name: string): Promise<number> {
+  const { rows } = await stack.database.query('select order_id from certificate_orders where names = $1', [[name]]);
+  return rows.length;
+}
+
+test('a custom domain waits until it leads here, then gets a certificate by HTTP', { skip }, async () => {
+  const tenant = await stack.newUser('shop');
+  const name = 'shop.customer.example';
+  const domainId = await provedDomain(tenant, name);
+  const waits = await until(name, (one) => one['last_error'] !== null);
+  assert.match(
+    waits['last_error'] as string,
+    /shop\.customer\.example has no address .* add a CNAME record from _acme-challenge/,
+  );
+  assert.deepEqual([waits['state'], waits['domain_id'], await ordersOf(name)], ['pending', domainId, 0]);
+  await dns.setRecords('customer.example', name, 'A', ['203.0.113.77']);
+  await renew(name, tenant.token);
+  const elsewhere = await until(name, (one) => /203\.0\.113\.77/.test(String(one['last_error'])));
+  assert.match(elsewhere['last_error'] as string, /leads to 203\.0\.113\.77, which is no relay/);
+  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+  await renew(name, tenant.token);
+  const active = await until(name, (one) => one['state'] === 'active');
+  assert.deepEqual([active['challenge'], active['last_error'], await ordersOf(name)], ['http-01', null, 1]);
+  assert.ok(asked.some((one) => one.startsWith(name)));
+  const { rows } = await stack.database.query('select * from acme_http_tokens');
+  assert.equal(rows.length, 0);
+  // Relays hear of it at once.
+  await relay.receive('certificates');
+});
+
+test('a custom domain whose proofs are left to us needs no address', { skip }, async () => {
+  const tenant = await stack.newUser('left');
+  const name = 'left.customer.example';
+  await provedDomain(tenant, name);
+  const { delegation } = await until(name, (one) => one['last_error'] !== null);
+  assert.match(delegation.value, /^[0-9a-f]{32}\._acme\.tunnox\.example$/);
+  await dns.setRecords('customer.example', delegation.name, 'CNAME', [delegation.value]);
+  await renew(name, tenant.token);
+  const active = await until(name, (one) => one['state'] === 'active');
+  assert.equal(active['challenge'], 'dns-01');
+});
+
+test('CAA records are obeyed before anything is ordered', { skip }, async () => {
+  const tenant = await stack.newUser('caa');
+  const name = 'caa.customer.example';
+  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+  await dns.setRecords('customer.example', name, 'CAA', ['0 issue ";"']);
+  await provedDomain(tenant, name);
+  const held = await until(name, (one) => one['last_error'] !== null);
+  assert.match(held['last_error'] as string, /CAA records of caa\.customer\.example do not allow .*names nobody/);
+  assert.equal(await ordersOf(name), 0);
+  await dns.setRecords('customer.example', name, 'CAA', []);
+  await renew(name);
+  await until(name, (one) => one['state'] === 'active');
+});
+
+test('an authority that is away is waited for, and one that was set up anew gets a new account', { skip }, async () => {
+  const tenant = await stack.newUser('away');
+  const name = 'away.customer.example';
+  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+  await pebble.pause();
+  await provedDomain(tenant, name);
+  const away = await until(name, (one) => one['last_error'] !== null);
+  assert.match(away['last_error'] as string, /certificate authority at 127\.0\.0\.1:\d+ cannot be reached/);
+  assert.deepEqual([away['state'], away['retry_count']], ['pending', 0]);
+  const accounts = async (): Promise<unknown[]> =>
+    (await stack.database.query('select account_url from acme_accounts')).rows;
+  const before = await accounts();
+  await pebble.resume();
+  await renew(name);
+  await until(name, (one) => one['state'] === 'active');
+  assert.notDeepEqual(await accounts(), before);
+});
+
+test('a validation that fails is told in the words of the authority, and tried again', { skip }, async () => {
+  const tenant = await stack.newUser('fails');
+  const name = 'fails.customer.example';
+  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+  stray = 'nothing of ours';
+  await provedDomain(tenant, name);
+  const failed = await until(name, (one) => one['state'] === 'error');
+  stray = null;
+  assert.match(failed['last_error'] as string, /fails\.customer\.example was not proved: .+/);
+  assert.equal(failed['retry_count'], 1);
+  assert.ok(Date.parse(failed['next_attempt_at'] as string) > Date.now() + 200_000);
+  await renew(name, tenant.token);
+  const active = await until(name, (one) => one['state'] === 'active');
+  assert.deepEqual([active['retry_count'], active['last_error']], [0, null]);
+});
+
+test('a Worker that dies at every step leaves one order, and a certificate in the end', { skip }, async () => {
+  const tenant = await stack.newUser('dies');
+  const name = 'dies.customer.example';
+  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+  const seen = new Set<string>();
+  await provedDomain(tenant, name);
+  await waitFor(async () => {
+    const { rows } = await stack.database.query<{ state: string; running: boolean; active: boolean }>(
+      `select coalesce(order_state->>'finalized', state) as state, lease_until > now() as running, state = 'active' as active
+       from certificates where names = $1`,
+      [[name]],
+    );
+    const [row] = rows;
+    if (row === undefined || row.active) return row?.active === true;
+    if (!seen.has(row.state)) {
+      seen.add(row.state);
+      process.kill(stack.runtimes.at(-1) as number, 'SIGKILL');
+    }
+    // What its lease would end after some minutes.
+    await stack.database.query(`update certificates set lease_until = now() where names = $1 and lease_until > now()`, [
+      [name],
+    ]);
+    await stack.sweep().catch(() => {});
+    return false;
+  }, WAIT_MS);
+  assert.ok(seen.size >= 2, [...seen].join());
+  assert.equal(await ordersOf(name), 1);
+});
+
+test('the limits of the authority are kept, for names and for tenants', { skip }, async () => {
+  const name = 'shop.customer.example';
+  await stack.database.query(
+    `insert into certificate_orders (certificate_id, names, issued_at, ordered_at)
+     select 1, array['shop.customer.example'], now(), now() - interval '1 day' from generate_series(1, 5)`,
+  );
+  const before = await ordersOf(name);
+  await renew(name);
+  const held = await until(name, (one) => one['last_error'] !== null);
+  assert.match(held['last_error'] as string, /5 certificates were issued for these names within a week/);
+  assert.equal(held['state'], 'active');
+  assert.ok(Date.parse(held['next_attempt_at'] as string) > Date.now() + 5 * 86_400_000);
+  assert.equal(await ordersOf(name), before);
+});
+
+test('a domain takes its certificate with it, and relays hear of that too', { skip }, async () => {
+  const name = 'left.customer.example';
+  const { certificate_id, domain_id } = (await certificateOf(name)) as Body;
+  assert.ok((await delivered()).some((one) => one['certificate_id'] === certificate_id && one['key'] !== null));
+  await stack.asOperator('DELETE', `/domains/${domain_id}`);
+  await stack.sweep();
+  await waitFor(async () => (await certificateOf(name)) === undefined, WAIT_MS);
+  const gone = (await delivered()).find((one) => one['certificate_id'] === certificate_id);
+  assert.deepEqual([gone?.['chain'], gone?.['key']], [null, null]);
+  const { rows } = await stack.database.query('select key_encrypted from certificates where certificate_id = $1', [
+    certificate_id,
+  ]);
+  assert.deepEqual(rows, [{ key_encrypted: null }]);
+});
+
+test('tenants see the certificates of their own domains, and nobody sees a key', { skip }, async () => {
+  const stranger = await stack.newUser('stranger');
+  const shop = (await certificateOf('shop.customer.example')) as Body;
+  const base = (await certificateOf(BASE)) as Body;
+  for (const { certificate_id } of [shop, base]) {
+    const found = await stack.call('GET', `/certificates/${certificate_id}`, { token: stranger.token });
+    const renewed = await stack.call('POST', `/certificates/${certificate_id}/renew`, { token: stranger.token });
+    assert.deepEqual([found.status, renewed.status], [404, 404]);
+  }
+  const own = await stack.call('GET', '/certificates', { token: stranger.token });
+  assert.deepEqual([own.body['certificates'], own.body['total']], [[], 0]);
+  const all = await stack.asOperator('GET', '/certificates?state=active&limit=1');
+  assert.deepEqual([all.body['certificates'].length, all.body['total'] > 1], [1, true]);
+  const { rows } = await stack.database.query<{ text: string }>('select to_jsonb(a)::text as text from audit_log a');
+  const everything = [JSON.stringify(all.body), ...stack.logLines, ...rows.map(({ text }) => text)].join('\n');
+  assert.ok(!/PRIVATE KEY|"d":"/.test(everything));
+  for (const action of [
+    'certificate.create',
+    'certificate.issue',
+    'certificate.renew',
+    'certificate.fail',
+    'certificate.delete',
+  ]) {
+    assert.ok(everything.includes(`"${action}"`), action);
+  }
+});
+
+test('only relays are given keys, and tokens', { skip }, async () => {
+  for (const path of [
+    '//relay/v1/certificates?since=0',
+    '//relay/v1/acme-challenge?token=abcdefghijklmnop&host=a.example',
+  ]) {
+    for (const token of [undefined, 'operator-key-of-the-tests-0123456789', (await stack.newAnonymous()).token]) {
+      assert.equal((await stack.call('GET', path, { token })).status, 401);
+    }
+  }
+  const unknown = await relay.call('/acme-challenge?token=abcdefghijklmnop&host=a.example');
+  assert.deepEqual(await unknown.json(), { key_authorization: null });
+  const malformed = await relay.call('/acme-challenge?token=a/b&host=a.example');
+  assert.equal(malformed.status, 422);
 });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { migrate } from '@tunnox/db/migrate';
 import { bundleWorker } from '@tunnox/devstack/worker-bundle';
-import { WorkerRuntime } from '@tunnox/devstack/worker-runtime';
+import { WorkerRuntime, type WorkerRuntimeOptions } from '@tunnox/devstack/worker-runtime';
 import { NeonGateway } from '@tunnox/gateways/neon-gateway';
 import { Client } from 'pg';
 import { freePort, startDatabase, type TestDatabase } from './test-database.ts';
@@ -30,27 +30,35 @@ export interface CallOptions {
 export class TestStack {
   readonly #postgres: TestDatabase;
   readonly #worker: WorkerRuntime;
+  readonly #more: WorkerRuntime[] = [];
+  readonly #options: Pick<WorkerRuntimeOptions, 'bundle' | 'vars'>;
   readonly #gateway: NeonGateway;
   /** For looking at rows, and for making what no call can make. */
   readonly database: Client;
   readonly url: string;
   /** Lines that the Worker has logged. */
   readonly logLines: string[];
+  /** Pids of the runtimes so far; the last one runs. */
+  readonly runtimes: number[];
 
   private constructor(parts: {
     postgres: TestDatabase;
     worker: WorkerRuntime;
+    options: Pick<WorkerRuntimeOptions, 'bundle' | 'vars'>;
     gateway: NeonGateway;
     database: Client;
     url: string;
     logLines: string[];
+    runtimes: number[];
   }) {
     this.#postgres = parts.postgres;
     this.#worker = parts.worker;
+    this.#options = parts.options;
     this.#gateway = parts.gateway;
     this.database = parts.database;
     this.url = parts.url;
     this.logLines = parts.logLines;
+    this.runtimes = parts.runtimes;
   }
 
   /** @param vars Settings of the Worker beside the usual ones, or in their place. */
@@ -66,7 +74,8 @@ export class TestStack {
     await gateway.start();
     const port = await freePort();
     const logLines: string[] = [];
-    const worker = new WorkerRuntime({
+    const runtimes: number[] = [];
+    const options = {
       bundle,
       vars: {
         DATABASE_URL: postgres.url,
@@ -82,20 +91,50 @@ export class TestStack {
         RATE_LIMIT_BURST: '100000',
         // Nobody answers there: tests that need a resolver have one of their own.
         DNS_RESOLVER_URL: 'http://127.0.0.1:1/dns-query',
+        CLOUDFLARE_API_URL: 'http://127.0.0.1:1/client/v4',
         ...vars,
       },
+    };
+    const worker = new WorkerRuntime({
+      ...options,
       port,
       storageDir: join(postgres.dir, 'objects'),
       onLog: (line) => logLines.push(line),
-      onRuntimeStarted: () => {},
+      onRuntimeStarted: (pid) => runtimes.push(pid),
     });
     await worker.start();
     const database = new Client({ connectionString: postgres.url });
     await database.connect();
-    return new TestStack({ postgres, worker, gateway, database, url: `http://127.0.0.1:${port}`, logLines });
+    return new TestStack({
+      postgres,
+      worker,
+      options,
+      gateway,
+      database,
+      url: `http://127.0.0.1:${port}`,
+      logLines,
+      runtimes,
+    });
+  }
+
+  /** Starts another control plane on the same database, with objects of its own. @returns Its URL. */
+  async addControlPlane(vars: Record<string, string> = {}): Promise<string> {
+    const port = await freePort();
+    const worker = new WorkerRuntime({
+      bundle: this.#options.bundle,
+      vars: { ...this.#options.vars, ...vars },
+      port,
+      storageDir: join(this.#postgres.dir, `objects-${this.#more.length + 2}`),
+      onLog: (line) => this.logLines.push(line),
+      onRuntimeStarted: () => {},
+    });
+    this.#more.push(worker);
+    await worker.start();
+    return `http://127.0.0.1:${port}`;
   }
 
   async stop(): Promise<void> {
+    await Promise.all(this.#more.map((worker) => worker.stop()));
     await this.#worker.stop();
     await this.#gateway.stop();
     await this.database.end();

@@ -138,10 +138,7 @@ export class ControlPlane {
       PUBLIC_HTTP_URL: publicHttpUrl,
       PUBLIC_HTTPS_URL: publicHttpsUrl,
       API_HOSTS: `127.0.0.1,localhost,api.${baseDomain}`,
-      // As in production unless the environment says otherwise: tests have a name server of their own.
-      ...(process.env['DNS_RESOLVER_URL'] === undefined
-        ? {}
-        : { DNS_RESOLVER_URL: process.env['DNS_RESOLVER_URL'] }),
+      ...fromEnvironment(),
       ...(relayLeaseMs === undefined ? {} : { RELAY_LEASE_MS: String(relayLeaseMs) }),
       ...(rateLimit === undefined
         ? {}
@@ -149,4 +146,15 @@ export class ControlPlane {
       ...(sessionAlgorithm === undefined ? {} : { SESSION_ALGORITHM: sessionAlgorithm }),
     };
   }
+}
+
+/** As in production unless the environment says otherwise: tests have name servers and an authority of their own. */
+function fromEnvironment(): Record<string, string> {
+  const names = ['DNS_RESOLVER_URL', 'DNS_BEAT_MS', 'ACME_DIRECTORY_URL', 'ACME_CONTACT'];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined || value === '' ? [] : [[name, value]];
+    }),
+  );
 }

@@ -16,7 +16,8 @@ export interface RelayPartOptions {
   ports: RelayPorts;
   apiUrl: string;
   joinToken: string;
-  certificate: ServerCertificateFiles;
+  /** null: HTTPS is served with what the control plane delivers. */
+  certificate: ServerCertificateFiles | null;
   redis: RedisChoice;
 }
 
@@ -60,8 +61,9 @@ export async function startRelay(options: RelayPartOptions): Promise<RunningRela
       TUNNOX_BRIDGE_PORT: String(ports.bridge),
       TUNNOX_METRICS_PORT: String(ports.metrics),
       TUNNOX_PUBLIC_PORTS: `${ports.publicFrom}-${ports.publicTo}`,
-      TUNNOX_TLS_CERT_FILE: certificate.certFile,
-      TUNNOX_TLS_KEY_FILE: certificate.keyFile,
+      ...(certificate === null
+        ? {}
+        : { TUNNOX_TLS_CERT_FILE: certificate.certFile, TUNNOX_TLS_KEY_FILE: certificate.keyFile }),
       TUNNOX_DRAIN_SECONDS: String(DRAIN_S),
       ...redisVariables(options.redis),
     }),
