@@ -2,6 +2,7 @@
 // `npm test -- <path or pattern> …` runs those only.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { NODE, prepare, ROOT } from './prepare.js';
 
@@ -20,12 +21,24 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-// Fast ones first. One file at a time: suites of several processes measure time and memory, and the summary is one.
-const isSystem = (path) => /(?:^|\/)tests\//.test(path);
-const ordered = [...files.filter((path) => !isSystem(path)), ...files.filter(isSystem)];
-const options = ['--test', '--test-concurrency=1', `--test-timeout=${FILE_TIMEOUT_MS}`, '--test-reporter=spec'];
-const { status } = spawnSync(NODE, [...options, ...ordered], { cwd: ROOT, stdio: 'inherit' });
-process.exit(status ?? 1);
+// Suites of several processes measure time and memory: one file at a time, after the others.
+const isAlone = (path) => /^packages\/devstack\/tests\/|^relay\/tests\/|-many\.test\.ts$/.test(path);
+const status =
+  run(
+    files.filter((path) => !isAlone(path)),
+    Math.max(1, Math.min(4, availableParallelism())),
+  ) | run(files.filter(isAlone), 1);
+process.exit(status);
+
+/** Runs test files, some at a time. @returns 0: all have passed. */
+function run(paths, concurrency) {
+  if (paths.length === 0) return 0;
+  const options = [
+    ...['--test', `--test-concurrency=${concurrency}`, `--test-timeout=${FILE_TIMEOUT_MS}`],
+    '--test-reporter=spec',
+  ];
+  return spawnSync(NODE, [...options, ...paths], { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
+}
 
 function* testFiles(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

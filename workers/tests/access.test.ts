@@ -86,6 +86,25 @@ test('API keys work within their scopes, and not when revoked or ended', async (
   assert.equal((await stack.call('GET', '/me', { token: writer.body['api_key'] })).status, 401);
 });
 
+test('a user has so many keys at once, also when they are made at the same moment', async () => {
+  const { userId, token } = await stack.newUser('keyring');
+  await stack.database.query(
+    `insert into api_keys (user_id, name, prefix, hash, scopes)
+     select $1::bigint, 'k', 'tnx_live_x', 'other ' || n, '{read}' from generate_series(1, 195) n`,
+    [userId],
+  );
+  const path = `/users/${userId}/api-keys`;
+  const made = await Promise.all(Array.from({ length: 8 }, () => stack.call('POST', path, { token, body: {} })));
+  const refused = made.filter(({ status }) => status !== 201);
+  assert.equal(refused.length, 4);
+  for (const { status, body } of refused) {
+    assert.deepEqual([status, body['code'], body['limit'], body['current']], [403, 'quota_exceeded', 200, 200]);
+  }
+  const { key_id: first } = made.find(({ status }) => status === 201)?.body ?? assert.fail();
+  await stack.call('DELETE', `${path}/${first}`, { token });
+  assert.equal((await stack.call('POST', path, { token, body: {} })).status, 201);
+});
+
 test('keys of a disabled user do not work until it is enabled', async () => {
   const { userId, token } = await stack.newUser('sleeper');
   await stack.asOperator('PUT', `/users/${userId}`, { status: 'disabled' });
@@ -146,8 +165,15 @@ test('texts that cannot be stored are invalid, and half a surrogate pair is no f
   const { token } = await stack.newUser('texts');
   const nul = await stack.call('POST', '/clients', { token, body: { client_name: 'a\u0000b' } });
   assert.deepEqual([nul.status, nul.body['code']], [422, 'invalid']);
-  const asked = await stack.call('GET', '/domains/lookup?endpoint=a%00', { token });
-  assert.deepEqual([asked.status, asked.body['code']], [422, 'invalid']);
+  const sought = await stack.call('GET', '/clients?q=a%00', { token });
+  assert.deepEqual([sought.status, sought.body['code']], [422, 'invalid']);
+  // What cannot be an endpoint leads nowhere, like every other name that nobody has.
+  for (const endpoint of ['a%00', 'tcp:a%00:1', 'tcp:default:99999', 'a%ffb', '..', 'tcp::']) {
+    for (const path of [`/domains/lookup?endpoint=${endpoint}`, `/domains/lookup?host=${endpoint}`]) {
+      const asked = await stack.call('GET', path, { token });
+      assert.deepEqual([asked.status, asked.body['code']], [404, 'not_found'], path);
+    }
+  }
   const half = await stack.call('POST', '/clients', { token, body: { client_name: 'a\ud800b' } });
   assert.equal(half.status, 201);
 });

@@ -113,6 +113,11 @@ const CASES: Record<string, () => Promise<Case> | Case> = {
     as: 'operator',
     rows: [{ action: 'quota.set', shape: 'update' }],
   }),
+  'DELETE /users/{user_id}/quota': () => ({
+    path: `/users/${tenant.userId}/quota`,
+    as: 'operator',
+    rows: [{ action: 'quota.reset', shape: 'update' }],
+  }),
   'POST /users/{user_id}/api-keys': () => ({
     path: `/users/${tenant.userId}/api-keys`,
     body: { name: 'another' },

@@ -5,6 +5,8 @@ import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { type Answer, TestStack } from './test-stack.ts';
 
 const PASSWORD = 'correct horse battery';
+/** Of the same, by bcrypt at its lowest cost. */
+const CHEAP_HASH = '$2b$04$wahmfxf820/9ia5HlwObZuLYq85XRHBbeuAf7D6LVxEbD3rLFoxle';
 
 let stack: TestStack;
 before(async () => {
@@ -307,7 +309,7 @@ test('a user has fifty log-ins at the most; the oldest makes room', async () => 
 test('who guesses is limited by address, and strangers do not lock out a user where it is logged in', async () => {
   // A cheap hash: this is about how many, not how long.
   const userId = await newPerson('besieged', {
-    password_hash: '$2b$04$wahmfxf820/9ia5HlwObZuLYq85XRHBbeuAf7D6LVxEbD3rLFoxle',
+    password_hash: CHEAP_HASH,
   });
   await stack.database.query(
     `insert into refresh_tokens (jti, family, user_id, expires_at, address)
@@ -338,13 +340,14 @@ test('who guesses is limited by address, and strangers do not lock out a user wh
   assert.equal((await tryLogin('besieged', PASSWORD, '192.0.2.7')).status, 200, 'but not where it is logged in');
 });
 
-test('many at once are told to come again, or are let in: none is left hanging', async () => {
-  await newPerson('crowd');
-  const answers = await Promise.all(Array.from({ length: 30 }, () => tryLogin('crowd')));
-  const statuses = new Set(answers.map(({ status }) => status));
-  for (const status of statuses) assert.ok([200, 503].includes(status), String(status));
-  assert.ok(answers.some(({ status }) => status === 200));
-  for (const { status, headers } of answers) if (status === 503) assert.equal(headers.get('retry-after'), '1');
+test('many at once are told to come again, or are answered: none is left hanging', async () => {
+  await newPerson('crowd', { password_hash: CHEAP_HASH });
+  const answers = await Promise.all(Array.from({ length: 30 }, () => tryLogin('crowd', 'wrong password')));
+  assert.ok(answers.some(({ status }) => status === 401));
+  for (const { status, headers } of answers) {
+    assert.ok([401, 503].includes(status), String(status));
+    if (status === 503) assert.equal(headers.get('retry-after'), '1');
+  }
 });
 
 test('the sweep removes what has ended, and leaves what lives', async () => {

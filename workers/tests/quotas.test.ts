@@ -214,4 +214,15 @@ describe('quotas and plans', () => {
       await stack.asOperator('PUT', '/plans/anonymous', before);
     });
   });
+
+  test('DELETE /users/{id}/quota makes the limits the plan’s again', async () => {
+    const { userId } = await stack.newUser('reset-quota');
+    const plan = (await stack.asOperator('GET', `/users/${userId}/quota`)).body['max_clients'];
+    await stack.asOperator('POST', `/users/${userId}/quota`, { max_clients: null, max_mappings: 7 });
+    assert.equal((await stack.asOperator('GET', `/users/${userId}/quota`)).body['max_clients'], null);
+    const reset = await stack.asOperator('DELETE', `/users/${userId}/quota`);
+    assert.deepEqual([reset.status, reset.body['quota'].max_clients], [200, plan]);
+    const again = await stack.asOperator('DELETE', `/users/${userId}/quota`);
+    assert.equal(again.status, 200);
+  });
 });

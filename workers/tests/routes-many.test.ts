@@ -14,7 +14,7 @@ import { LiveHarness, type Tenant } from './live-harness.ts';
 
 const ROUTES = 100_000;
 const FEW = 1_000;
-const CLIENTS = 50;
+const CLIENTS = 100;
 const BATCH = 500;
 const SAMPLE = 200;
 const MIB = 1024 * 1024;
@@ -60,7 +60,7 @@ describe('100 000 routes', { skip: needs('redis-server') }, () => {
 
   /** Name of the n-th route; a client's stand together. */
   const nameOf = (n: number): string =>
-    `c${String(Math.floor((n * CLIENTS) / ROUTES)).padStart(2, '0')}-${String(n).padStart(6, '0')}.${harness.plane.baseDomain}`;
+    `c${String(Math.floor((n * CLIENTS) / ROUTES)).padStart(3, '0')}-${String(n).padStart(6, '0')}.${harness.plane.baseDomain}`;
   const clientOf = (n: number): number => clients[Math.floor((n * CLIENTS) / ROUTES)] ?? 0;
 
   async function create(from: number, count: number, ttl_seconds = 3600): Promise<void> {

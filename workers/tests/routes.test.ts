@@ -7,7 +7,7 @@ import { LiveHarness, type Tenant } from './live-harness.ts';
 
 let harness: LiveHarness;
 before(async () => {
-  harness = await LiveHarness.start({ relayLeaseMs: 2000 });
+  harness = await LiveHarness.start({ relayLeaseMs: 8000 });
 });
 after(() => harness.stop());
 
@@ -194,6 +194,23 @@ test('POST /routes/batch makes what can be made, counts the quota, and tells why
   assert.equal((await call('POST', '/routes/batch', { routes: [] })).status, 422);
 });
 
+test('a client has no more routes than its relay can be told of', async () => {
+  const { call, clientId, userId } = await newTenant();
+  await harness.api('POST', `/users/${userId}/quota`, { max_mappings: null });
+  const codes = new Map<string, number>();
+  for (let batch = 0; batch < 5; batch += 1) {
+    const routes = Array.from({ length: batch === 4 ? 3 : 499 + (batch % 2) }, () => ({
+      ...{ endpoint: newName(), client_id: clientId, ttl_seconds: 600 },
+    }));
+    const { body } = await call('POST', '/routes/batch', { routes });
+    for (const result of body['results'] as Body[]) {
+      const outcome = (result['code'] ?? result['outcome']) as string;
+      codes.set(outcome, (codes.get(outcome) ?? 0) + 1);
+    }
+  }
+  assert.deepEqual(Object.fromEntries(codes), { created: 2000, quota_exceeded: 1 });
+});
+
 test('of two who want one endpoint at once exactly one gets it', async () => {
   const tenants = await Promise.all(Array.from({ length: 4 }, () => newTenant()));
   const endpoint = newName();
@@ -245,6 +262,25 @@ test('a route ends with its time, with no sweep at all; others may have its endp
     return found.found && found.binding.user_id === two.userId;
   }, 10_000);
   await relay.detach(session);
+});
+
+test('a domain and a mapping take what has ended, with no sweep', async () => {
+  const [one, two] = [await newTenant(), await newTenant()];
+  const [label, port] = [`ended-${one.clientId}`, 20_013];
+  const endpoints = [`${label}.${harness.plane.baseDomain}`, `tcp:default:${port}`];
+  await harness.relay();
+  const routes = endpoints.map((endpoint) => ({ endpoint, client_id: one.clientId, ttl_seconds: 600 }));
+  assert.equal((await one.call('POST', '/routes/batch', { routes })).body['created'], 2);
+  const domain = { client_id: two.clientId, subdomain: label, target_port: 80 };
+  const mapping = { target_client_id: two.clientId, target_port: 80, remote_port: port };
+  assert.equal((await two.call('POST', '/domains', domain)).status, 409);
+  assert.equal((await two.call('POST', '/mappings', mapping)).status, 409);
+  for (const table of ['http_domain_mappings', 'port_mappings']) {
+    await harness.sql(`update ${table} set expires_at = now() where user_id = $1`, one.userId);
+  }
+  assert.equal((await two.call('POST', '/domains', domain)).status, 201);
+  assert.equal((await two.call('POST', '/mappings', mapping)).status, 201);
+  assert.equal((await one.call('GET', '/routes')).body['total'], 0);
 });
 
 test('the sweep takes away what has ended, and tells the agents', async () => {

@@ -156,3 +156,24 @@ test("an agent's own credential names only itself as upstream", async () => {
   assert.equal((await call('PUT', path, { upstreams: [{ client_id: a }, { client_id: b }] })).status, 200);
   assert.equal((await asAgent('PUT', path, { upstreams: [{ client_id: a }] })).status, 422);
 });
+
+test('what several clients serve goes on with the others when one is deleted, and ends with the last', async () => {
+  const { clients, call } = await newTenant('leaver');
+  const [a, b, c] = clients;
+  const upstreams = [{ client_id: a }, { client_id: b }];
+  const open = await call('POST', '/mappings', { upstreams, target_port: 22 });
+  const hidden = await call('POST', '/mappings', { upstreams, source_client_id: c, local_port: 2222, target_port: 22 });
+  const name = await call('POST', '/domains', { upstreams, target_port: 80 });
+  const paths = [
+    `/mappings/${open.body['mapping_id']}`,
+    `/mappings/${hidden.body['mapping_id']}`,
+    `/domains/${name.body['domain_id']}`,
+  ];
+  assert.equal((await call('DELETE', `/clients/${a}`)).status, 204);
+  for (const path of paths) {
+    const { status, body } = await call('GET', path);
+    assert.deepEqual([status, ids(body['upstreams'])], [200, [b]], path);
+  }
+  assert.equal((await call('DELETE', `/clients/${b}`)).status, 204);
+  for (const path of paths) assert.equal((await call('GET', path)).status, 404, path);
+});

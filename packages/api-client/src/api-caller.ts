@@ -42,8 +42,13 @@ export interface Call<T> {
    * try).
    */
   repeat: 'safe' | 'by_key' | 'never';
-  /** Checks the answer; what it throws becomes `bad_answer`. Gets undefined for an answer without a body. */
-  parse: (body: unknown) => T;
+  /**
+   * Checks the answer; what it throws becomes `bad_answer`. Gets undefined for an answer without a body, and the text
+   * as it came, for what is not JSON.
+   */
+  parse: (body: unknown, text: string) => T;
+  /** For one try; default: that of an answer of usual size. */
+  timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -84,7 +89,7 @@ export class ApiCaller {
   }
 
   async #once<T>(call: Call<T>, headers: Record<string, string>): Promise<T> {
-    const timeout = AbortSignal.timeout(TRY_TIMEOUT_MS);
+    const timeout = AbortSignal.timeout(call.timeoutMs ?? TRY_TIMEOUT_MS);
     const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
     let answer: HttpAnswer;
     let text: string;
@@ -104,7 +109,7 @@ export class ApiCaller {
     const body = text === '' ? undefined : tryParse(text);
     if (answer.status < 200 || answer.status > 299) throw problemOf(this.server, answer, body);
     try {
-      return call.parse(body);
+      return call.parse(body, text);
     } catch (cause) {
       throw badAnswer(this.server, answer, cause);
     }

@@ -22,6 +22,9 @@ export type Bearer = string | ((signal: AbortSignal | undefined) => Promise<stri
 
 export type Query = Record<string, string | number | boolean | undefined>;
 
+/** One answer has up to 100 000 lines, read from the database page by page. */
+const TEXT_TIMEOUT_MS = 120_000;
+
 /** First part of every path. */
 export const V1 = '/api/v1';
 
@@ -40,6 +43,17 @@ export class Resource {
     return this.#call({ ...call, parse: parserOf(schema) }, options);
   }
 
+  /** A long answer that is not JSON as a whole. */
+  protected readText<T>(
+    path: string,
+    parse: (text: string) => T,
+    query: object = {},
+    options: CallOptions = {},
+  ): Promise<T> {
+    const call = { method: 'GET', path: withQuery(path, query as Query), repeat: 'safe' } as const;
+    return this.#call({ ...call, timeoutMs: TEXT_TIMEOUT_MS, parse: (_body, text) => parse(text) }, options);
+  }
+
   /** What makes or does something: repeated under one `Idempotency-Key`. */
   protected post<T>(path: string, body: unknown, schema: z.ZodType<T>, options: ChangeOptions = {}): Promise<T> {
     return this.#call({ method: 'POST', path, body, repeat: 'by_key', parse: parserOf(schema) }, options);
@@ -52,6 +66,11 @@ export class Resource {
 
   protected put<T>(path: string, body: unknown, schema: z.ZodType<T>, options: ChangeOptions = {}): Promise<T> {
     return this.#call({ method: 'PUT', path, body, repeat: 'safe', parse: parserOf(schema) }, options);
+  }
+
+  /** A removal that answers with what is there now. */
+  protected removeFor<T>(path: string, schema: z.ZodType<T>, options: ChangeOptions = {}): Promise<T> {
+    return this.#call({ method: 'DELETE', path, repeat: 'safe', parse: parserOf(schema) }, options);
   }
 
   protected remove(path: string, options: ChangeOptions = {}): Promise<void> {

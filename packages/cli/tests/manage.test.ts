@@ -48,7 +48,8 @@ test('tunnox clients makes, lists, shows, switches and deletes clients', async (
   assert.deepEqual([made['command'], typeof client.auth_code], ['clients create', 'string']);
   const id = String(client.client_id);
   const lines = (await text('clients')).out.trimEnd().split('\n');
-  assert.deepEqual(lines[0]?.split(/ {2,}/), ['       ID', 'NAME', 'STATUS', 'RELAY', 'TYPE', 'SEEN']);
+  // Numbers and their head stand to the right.
+  assert.deepEqual(lines[0]?.trim().split(/ {2,}/), ['ID', 'NAME', 'STATUS', 'RELAY', 'TYPE', 'SEEN']);
   assert.deepEqual(lines[1]?.split(/ {2,}/), [id, 'laptop', 'offline', '–', 'managed', 'never']);
   assert.equal((await text('clients', 'disable', id)).out, `Client ${id} is disabled\n`);
   assert.equal((await text('clients', 'enable', id)).out, `Client ${id} is offline\n`);
@@ -61,7 +62,7 @@ test('tunnox clients makes, lists, shows, switches and deletes clients', async (
   assert.equal((await text('clients', 'disconnect', id)).code, 0);
   assert.equal((await text('clients', 'delete', id)).out, `Client ${id} is deleted\n`);
   const gone = await text('clients', 'show', id);
-  assert.deepEqual([gone.code, gone.error], [1, `There is no client ${id}\n`]);
+  assert.deepEqual([gone.code, gone.error], [1, `error: There is no client ${id}\n`]);
 });
 
 test('tunnox clients claim takes the code from this machine, or is told where it is', async (t) => {
@@ -141,7 +142,7 @@ test('tunnox usage shows limits with what is used of them', async (t) => {
 test('tunnox nodes is for operators', async (t) => {
   const { text, env } = await login(t, 'nodes');
   const refused = await text('nodes');
-  assert.deepEqual([refused.code, refused.error], [1, 'Only operators may do this\n']);
+  assert.deepEqual([refused.code, refused.error], [1, 'error: Only operators may do this\n']);
   const running = command(t, ['nodes', '--api-key', plane.operatorKey], env);
   assert.equal(await running.exit, 0);
   assert.equal(await running.stdout, 'No relay has registered yet.\n');

@@ -42,7 +42,7 @@ export const bindingSchema = z.object({
   warning_page: z.boolean(),
   /** From then on it is no more, whoever has not heard of it; null or absent: it does not end by itself. */
   expires_at: z.iso.datetime().nullable().optional(),
-  /** It was made for a time only: Postgres alone knows it (docs/adr/0012). */
+  /** It was made for a time only: Postgres alone knows it (docs/adr/0013). */
   route: z.boolean().optional(),
   access: accessRulesSchema,
 });

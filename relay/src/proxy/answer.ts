@@ -197,7 +197,12 @@ export function refusedTunnel(refused: TunnelRefused): Answer {
         missing: null,
       };
     case 'disabled':
-      return { ...answer, title: 'The tunnel is switched off', detail: 'Its owner, or an operator, has disabled it.', missing: null };
+      return {
+        ...answer,
+        title: 'The tunnel is switched off',
+        detail: 'Its owner, or an operator, has disabled it.',
+        missing: null,
+      };
     case 'bad_proof':
       return { ...answer, title: 'Access denied', detail: 'This tunnel is private.', missing: null };
     case 'connection_limit':

@@ -34,7 +34,10 @@ describe('HttpProxy answers of its own', () => {
   it('say 404 for unknown and illegal names, 403 for switched off, 503 with Retry-After for offline and unavailable', async (t) => {
     const { port, router } = await startProxy(t);
     router.table.set('off.test', { kind: 'offline', binding: bindingOf('off.test') });
-    router.table.set('suspended.test', { kind: 'offline', binding: { ...bindingOf('suspended.test'), enabled: false } });
+    router.table.set('suspended.test', {
+      kind: 'offline',
+      binding: { ...bindingOf('suspended.test'), enabled: false },
+    });
     router.table.set('away.test', { kind: 'unavailable' });
     router.table.set('failing.test', () => Promise.reject(new Error('test')));
     router.open('disabled.test', refusing('disabled'));

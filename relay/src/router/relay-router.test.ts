@@ -55,10 +55,10 @@ function presence(nodeId: string, connectSeq = 1, clientId = CLIENT): Presence {
   };
 }
 
-function at(nodeId: string | null, version = 1, connectSeq = 1): LookupAnswer {
+function at(nodeId: string | null, version = 1, connectSeq = 1, change: Partial<Binding> = {}): LookupAnswer {
   const place =
     nodeId === null ? { presence: null, node: null } : { presence: presence(nodeId, connectSeq), node: node(nodeId) };
-  return { found: true, binding: binding(version), upstreams: [{ client_id: CLIENT, ...place }] };
+  return { found: true, binding: binding(version, change), upstreams: [{ client_id: CLIENT, ...place }] };
 }
 
 function upstream(key: string, kind: 'local' | 'peer' = 'peer'): Upstream & { closed: boolean } {
@@ -318,8 +318,8 @@ test('RelayRouter never answers by something older than its time while the owner
 
 test('RelayRouter.decide() ends a route with its time, also while nobody can be asked', async () => {
   const bench = new Bench();
-  const ending = { expires_at: new Date(bench.clock.now() + 3000).toISOString() };
-  bench.owned = { ...at('node-002'), ...{ binding: binding(1, ending) } } as LookupAnswer;
+  const endsIn = (ms: number) => ({ expires_at: new Date(bench.clock.now() + ms).toISOString() });
+  bench.owned = at('node-002', 1, 1, endsIn(3000));
   assert.equal(await bench.decide(), 'open node-002 1 v1');
   bench.clock.advance(2999);
   assert.equal(await bench.decide(), 'sync open node-002 1 v1');
@@ -327,14 +327,14 @@ test('RelayRouter.decide() ends a route with its time, also while nobody can be 
   bench.clock.advance(1);
   assert.equal(await bench.decide(), 'unknown');
   bench.clock.advance(2000);
-  bench.owned = { ...at('node-002'), binding: binding(3, { expires_at: new Date(bench.clock.now() + 1).toISOString() }) } as LookupAnswer;
+  bench.owned = at('node-002', 3, 1, endsIn(1));
   assert.equal(await bench.decide(), 'open node-002 1 v3');
   bench.owned = 'away';
   bench.clock.advance(1);
   assert.equal(await bench.decide(), 'unavailable');
   // What its agent's relay was told is no different.
   bench.local.set(CLIENT, upstream('here', 'local'));
-  bench.router.applyPolicy(policy([binding(5, { expires_at: new Date(bench.clock.now() + 10).toISOString() })]));
+  bench.router.applyPolicy(policy([binding(5, endsIn(10))]));
   assert.equal(await bench.decide(), 'sync open here v5');
   bench.clock.advance(10);
   assert.equal(await bench.decide(), 'unavailable');

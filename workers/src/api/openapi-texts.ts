@@ -80,7 +80,7 @@ export const PARAMETER_DESCRIPTIONS: Partial<Record<string, string>> = {
   object_id: 'Only this object',
   request_id: 'Only changes of the request with this `X-Request-Id`',
   binding_id: 'Only this mapping or domain, such as `mapping:1001`',
-  q: 'A part of the name or the description',
+  q: 'A part of the name, in capitals or not',
   group: 'Only relays of this group',
   region: 'Only relays of this region',
   after: 'Behind the entry with this `audit_id`',

@@ -7,7 +7,7 @@ import type { PresenceRecord } from '@tunnox/route-store/route-store';
 import type { Env } from '../env.ts';
 import { relayNodeStub, usageLedgerStub } from '../repositories/object-stubs.ts';
 import { CLOSE_MESSAGES } from '../services/close-messages.ts';
-import type { LedgerShare } from '../services/ledger-ports.ts';
+import { LEDGER_WAIT_MS, type LedgerShare } from '../services/ledger-ports.ts';
 import type {
   AttachEvent,
   AttachReply,
@@ -25,6 +25,7 @@ import {
   withoutOthers,
   withShare,
 } from '../services/policy-share.ts';
+import { within } from '../services/within.ts';
 import { attach, detach, expel, NEVER_ATTACHED, type PresenceState } from './attach-rule.ts';
 import { objectServices } from './object-services.ts';
 import { storedState, type StoredState } from './object-state.ts';
@@ -79,7 +80,7 @@ export class ClientPresence extends DurableObject<Env> {
     if (verdict.replaced !== null) {
       await this.#close(verdict.replaced, 'replaced', CLOSE_MESSAGES.replaced);
     }
-    const policy = this.#state.load().policy;
+    const policy = this.#newest();
     return {
       kind: 'accepted',
       policy: policy?.generation === event.generation ? policy : null,
@@ -221,9 +222,14 @@ export class ClientPresence extends DurableObject<Env> {
     const knows = known !== undefined && !isUnlimited(known.limits);
     if (userId === null || (!needsLedger(policy) && !knows)) return;
     const entry = toLedgerEntry(policy, { node_id, incarnation, order });
-    const shares = await usageLedgerStub(this.env, userId)
+    const asked = usageLedgerStub(this.env, userId)
       .admit([entry])
       .catch(() => []);
+    const shares = await within(asked, LEDGER_WAIT_MS);
+    if (shares === null) {
+      this.ctx.waitUntil(asked.then((late) => Promise.all(late.map((share) => this.takeShare(share)))));
+      return;
+    }
     const [share] = shares;
     const held = this.#state.load();
     if (share !== undefined && share.version > (held.share?.version ?? 0)) this.#state.save({ ...held, share });

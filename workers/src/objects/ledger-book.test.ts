@@ -58,7 +58,7 @@ test('LedgerBook keeps the places of an agent that is gone for a moment, and onl
   for (const clientId of [1, 2, 3]) book.admit([entry(clientId)], START_MS);
   book.leave(1, 2, START_MS + 10);
   assert.deepEqual(book.waiting, ['mapping:3']);
-  assert.equal(book.nextPlaceAtMs(), START_MS + 10 + PLACE_KEPT_MS);
+  assert.equal(book.nextForgottenAtMs(), START_MS + 10 + PLACE_KEPT_MS);
   book.admit([entry(1, { order: 3, node_id: 'node-002' })], START_MS + 500);
   assert.deepEqual(book.waiting, ['mapping:3']);
   book.leave(1, 4, START_MS + 1000);
@@ -67,6 +67,13 @@ test('LedgerBook keeps the places of an agent that is gone for a moment, and onl
   book.settle(START_MS + 1000 + PLACE_KEPT_MS);
   assert.deepEqual(book.waiting, []);
   assert.equal(book.clients.has(1), false);
+  // Nobody waits: there is no hurry to forget. When the last has gone, there is nobody else who would.
+  book.leave(2, 2, START_MS + 5000);
+  assert.equal(book.nextForgottenAtMs(), null);
+  book.leave(3, 2, START_MS + 6000);
+  assert.equal(book.nextForgottenAtMs(), START_MS + 5000 + PLACE_KEPT_MS);
+  book.settle(START_MS + 6000 + PLACE_KEPT_MS);
+  assert.equal(book.empty, true);
 });
 
 test('LedgerBook passes over what is late', () => {

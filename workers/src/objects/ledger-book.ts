@@ -184,9 +184,12 @@ export class LedgerBook {
     return this.#here().filter(({ bindings }) => bindings.some((binding) => !waiting.has(binding)));
   }
 
-  /** When a place that is kept for somebody who is gone becomes free for others, milliseconds since 1970. */
-  nextPlaceAtMs(): number | null {
-    if (this.#waiting.length === 0) return null;
+  /**
+   * When somebody who is gone has to be forgotten, because others wait for the place or nobody is left; milliseconds since
+   * 1970.
+   */
+  nextForgottenAtMs(): number | null {
+    if (this.#waiting.length === 0 && this.nodes.size > 0) return null;
     const left = [...this.clients.values()].flatMap(({ leftAtMs }) => (leftAtMs === null ? [] : [leftAtMs]));
     return left.length === 0 ? null : Math.min(...left) + PLACE_KEPT_MS;
   }

@@ -180,8 +180,8 @@ export class UsageLedger extends DurableObject<Env> {
     // A relay that died without a word is known to be dead after its lease.
     if (book.waiting.length > 0) times.push(nowMs + objectServices(this.env).leaseMs / 2);
     if (book.nodes.size > 1) times.push(nowMs + NODES_CHECK_MS);
-    const place = book.nextPlaceAtMs();
-    if (place !== null) times.push(Math.max(place, nowMs));
+    const forgotten = book.nextForgottenAtMs();
+    if (forgotten !== null) times.push(Math.max(forgotten, nowMs));
     return times.length === 0 ? null : Math.min(...times);
   }
 }

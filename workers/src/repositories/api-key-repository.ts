@@ -4,7 +4,7 @@ import type { Membership, Scope } from '../services/principal.ts';
 import type { ApiKeyRepository } from '../services/user-ports.ts';
 import type { Postgres } from './postgres.ts';
 import { membershipsOf } from './membership-sql.ts';
-import { array, insertAudit, moment, selectPage } from './sql-parts.ts';
+import { array, insertAudit, lockOwner, moment, selectPage } from './sql-parts.ts';
 
 const COLUMNS = sql`k.id as key_id, k.user_id, k.name, k.prefix, k.scopes, ${moment('k.created_at')} as created_at,
   ${moment('k.last_used_at')} as last_used_at, ${moment('k.expires_at')} as expires_at`;
@@ -12,15 +12,24 @@ const COLUMNS = sql`k.id as key_id, k.user_id, k.name, k.prefix, k.scopes, ${mom
 /** API keys by their SHA-256. */
 export function createApiKeyRepository(postgres: Postgres): ApiKeyRepository {
   return {
-    async create(userId, key, audit) {
-      const [row] = await postgres.query<ApiKey>(sql`
-        with k as (
+    async create(userId, key, max, audit) {
+      const [row] = await postgres.transaction<{ current: number; key: ApiKey | null }>(
+        lockOwner(userId, null),
+        sql`
+        with owner as (
+          select u.user_id, (
+            select count(*) from api_keys o where o.user_id = u.user_id and o.revoked_at is null) as current
+          from users u where u.user_id = ${userId} and u.status <> 'deleted'
+        ), k as (
           insert into api_keys (user_id, name, prefix, hash, scopes, expires_at)
-          select u.user_id, ${key.name}, ${key.prefix}, ${key.hash}, ${array(key.scopes, 'text')}, ${key.expiresAt}::timestamptz
-          from users u where u.user_id = ${userId} and u.status <> 'deleted' returning *
+          select user_id, ${key.name}, ${key.prefix}, ${key.hash}, ${array(key.scopes, 'text')}, ${key.expiresAt}::timestamptz
+          from owner where current < ${max} returning *
         ), audited as (${insertAudit(audit, 'api_key', sql`k.id::text`, sql`k.user_id`, sql`k`)})
-        select ${COLUMNS} from k`);
-      return row ?? null;
+        select owner.current, (select to_jsonb(made) from (select ${COLUMNS} from k) made) as key from owner`,
+      );
+      if (row === undefined) return { outcome: 'no_user' };
+      if (row.key === null) return { outcome: 'over_quota', limit: max, current: row.current };
+      return { outcome: 'done', key: row.key };
     },
 
     list: (userId, page) =>

@@ -6,7 +6,7 @@ import { limitsOf, mappingCount } from './limits-sql.ts';
 import { changedMapping } from './mapping-insert-sql.ts';
 import { ownsNamespace } from './membership-sql.ts';
 import type { Postgres } from './postgres.ts';
-import { insertClientChange, json, lockOwner } from './sql-parts.ts';
+import { insertClientChange, json, lockOwner, mappingsOf } from './sql-parts.ts';
 
 interface ClaimRow {
   unchanged: boolean;
@@ -78,8 +78,8 @@ function claimStatement(claim: Claim, { old, made }: { old: AuditEntry; made: Au
       select d.id from http_domain_mappings d where d.user_id is null
         and d.id in (select e.domain_id from endpoint_upstreams e where e.client_id = ${anonymousId})
     ), its_mappings as (
-      select m.mapping_id from port_mappings m where m.user_id is null and (m.source_client_id = ${anonymousId}
-        or m.mapping_id in (select e.mapping_id from endpoint_upstreams e where e.client_id = ${anonymousId}))
+      select m.mapping_id from port_mappings m
+      where m.user_id is null and ${mappingsOf({ kind: 'client', clientId: anonymousId })}
     ), quota as (
       select l.max_clients, l.max_mappings, (select count(*) from clients c where c.user_id = owner.user_id) as clients,
         ${mappingCount(sql`owner.user_id`)} as mappings,

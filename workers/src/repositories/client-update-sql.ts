@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm';
 import type { AuditEntry } from '../services/audit.ts';
 import type { ClientChange } from '../services/client-ports.ts';
 import { insertBindingChange, noteOtherChange } from './binding-change-sql.ts';
-import { mappingEndpoint } from './binding-sql.ts';
+import { isRoute, mappingEndpoint } from './binding-sql.ts';
 import { assignments, insertAudit } from './sql-parts.ts';
 
 /**
@@ -45,13 +45,15 @@ export function updateClient(clientId: number, change: ClientChange, audit: Audi
       update port_mappings m set row_version = nextval('row_version_seq') from switched s
       where m.mapping_id in (select e.mapping_id from endpoint_upstreams e where e.client_id = s.client_id)
       returning 'mapping:' || m.mapping_id as binding_id, ${mappingEndpoint} as endpoint, m.row_version as version,
-        array(select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id) as client_ids
+        array(select e.client_id from endpoint_upstreams e where e.mapping_id = m.mapping_id) as client_ids,
+        ${isRoute('m')} as is_route
     ), domains as (
       update http_domain_mappings d set row_version = nextval('row_version_seq') from switched s
       where d.verification_state = 'verified'
         and d.id in (select e.domain_id from endpoint_upstreams e where e.client_id = s.client_id)
       returning 'domain:' || d.id as binding_id, d.full_domain as endpoint, d.row_version as version,
-        array(select e.client_id from endpoint_upstreams e where e.domain_id = d.id) as client_ids
+        array(select e.client_id from endpoint_upstreams e where e.domain_id = d.id) as client_ids,
+        ${isRoute('d')} as is_route
     ), bindings as (
       select b.*, false as deleted from (select * from mappings union all select * from domains) b
     ), bumped as (
@@ -60,7 +62,8 @@ export function updateClient(clientId: number, change: ClientChange, audit: Audi
       returning o.client_id, o.config_version
     ), changes_noted as (${noteOtherChange(sql`(
       select client_id, config_version from switched union all select client_id, config_version from bumped)`)}
-    ), bindings_told as (${insertBindingChange(sql`bindings`)}),
+    -- A route has no owner that must be told, only the others who serve it.
+    ), bindings_told as (${insertBindingChange(sql`(select * from bindings where not is_route or cardinality(client_ids) > 1)`)}),
     told as (
       insert into outbox (kind, version, client_ids, change)
       select 'client_changed', s.config_version, array[s.client_id], case when s.usable then 'enabled' else 'disabled' end

@@ -12,6 +12,7 @@ import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedDomain, type DomainMade, insertDomain, TELLABLE } from './domain-insert-sql.ts';
 import { endDomainRecords } from './domain-records-sql.ts';
 import { awaitHolder, QUARANTINE, quarantineNames, reservationsAgainst } from './quarantine-sql.ts';
+import { endedRouteAt } from './route-end-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError } from './postgres.ts';
 import { endUnprovedRoutes } from './route-end-sql.ts';
 import {
@@ -67,6 +68,7 @@ export function createDomainRepository(postgres: Postgres): DomainRepository {
         postgres.transaction<DomainMade>(
           lockOwner(domain.userId, domain.clientId),
           awaitHolder(domain.fullDomain),
+          endedRouteAt(domain.fullDomain),
           insertDomain(domain, audit),
         ),
       );

@@ -4,6 +4,7 @@ import type { MappingOutcome, MappingRecord, MappingRepository, NewMapping } fro
 import { bumpClients, clientIds, insertBindingChange } from './binding-change-sql.ts';
 import { problemsOf, upstreamRows } from './binding-state-sql.ts';
 import { changedMapping, insertMapping, type MappingMade, portPool } from './mapping-insert-sql.ts';
+import { endedRouteAtPort } from './route-end-sql.ts';
 import { type Postgres, FOREIGN_KEY_VIOLATION, PostgresError, UNIQUE_VIOLATION } from './postgres.ts';
 import { array, assignments, insertAudit, lockOwner, mappingsOf, moment, selectPage } from './sql-parts.ts';
 import { transactionIf } from './transaction-if.ts';
@@ -35,6 +36,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
   async function tryCreate(mapping: NewMapping, audit: AuditEntry): Promise<MappingMade | undefined> {
     const [row] = await postgres.transaction<MappingMade>(
       lockOwner(mapping.userId, null),
+      ...(mapping.kind === 'public' ? [endedRouteAtPort(mapping.relayGroup, mapping.remotePort)] : []),
       insertMapping(mapping, audit),
     );
     return row;
@@ -65,7 +67,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
       return row ?? null;
     },
 
-    list: ({ userId, clientId, protocol }, tenant, page) =>
+    list: ({ userId, namespaceId, clientId, protocol }, tenant, page) =>
       selectPage<MappingRecord>(
         postgres,
         {
@@ -74,6 +76,7 @@ export function createMappingRepository(postgres: Postgres): MappingRepository {
           where: [
             mappingsOf(tenant),
             userId === undefined ? sql`true` : sql`m.user_id = ${userId}`,
+            namespaceId === undefined ? sql`true` : sql`m.namespace_id = ${namespaceId}`,
             clientId === undefined ? sql`true` : mappingsOf({ kind: 'client', clientId }),
             protocol === undefined ? sql`true` : sql`m.protocol = ${protocol}`,
           ],

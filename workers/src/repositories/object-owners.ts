@@ -30,6 +30,7 @@ export function createObjectOwners(env: Env): ObjectOwners {
       attach: (event) => callObject(async () => clientPresenceStub(env, event.client_id).attach(event)),
       detach: (clientId, event) => callObject(async () => clientPresenceStub(env, clientId).detach(clientId, event)),
       locate: (clientId) => callObject(async () => clientPresenceStub(env, clientId).locate()),
+      takeShare: (share) => callObject(async () => clientPresenceStub(env, share.client_id).takeShare(share)),
       remember: (policy) => callObject(async () => clientPresenceStub(env, policy.client_id).remember(policy)),
       push: (policy, waitMs) => callObject(async () => clientPresenceStub(env, policy.client_id).push(policy, waitMs)),
       expel: (clientId, event, code, message) =>

@@ -11,11 +11,11 @@ const IN_FORCE = sql`(r.until is null or r.until > now())`;
 export function createReservedNameRepository(postgres: Postgres): ReservedNameRepository {
   return {
     async list({ limit, offset, after }) {
-      const beyond: SQL = after === null ? sql`true` : sql`r.name collate "C" > ${after}`;
+      const beyond: SQL = after === null ? sql`true` : sql`r.name > ${after}`;
       const [rows, counts] = await Promise.all([
         postgres.query<ReservedName>(sql`
           select r.name, r.reason, r.user_id, ${moment('r.until')} as until from reserved_names r
-          where ${IN_FORCE} and ${beyond} order by r.name collate "C" limit ${limit} offset ${offset}`),
+          where ${IN_FORCE} and ${beyond} order by r.name limit ${limit} offset ${offset}`),
         postgres.query<{ total: number }>(sql`select count(*) as total from reserved_names r where ${IN_FORCE}`),
       ]);
       return { rows, total: counts[0]?.total ?? 0 };

@@ -83,6 +83,19 @@ export function endedBefore(endpoints: readonly RouteEndpoint[]): [SQL, SQL] {
   ];
 }
 
+/** The same for a domain that takes a name: only routes give way at once, the names of others wait for a while. */
+export function endedRouteAt(fullDomain: string): SQL {
+  const where = sql`d.full_domain = ${fullDomain} and d.expires_at <= now() and ${isRoute('d')}`;
+  return endDomains({ where, limit: null, action: 'expire' });
+}
+
+/** The same for a mapping that takes a port; null: any port. */
+export function endedRouteAtPort(group: string, port: number | null): SQL {
+  const where = sql`m.expires_at <= now() and m.relay_group = ${group}
+    and (${port}::int is null or m.remote_port = ${port}::int)`;
+  return endMappings({ where, limit: null, action: 'expire' });
+}
+
 function namesOf(endpoints: readonly RouteEndpoint[]): string[] {
   return endpoints.flatMap((each) => (each.kind === 'domain' ? [each.endpoint] : []));
 }

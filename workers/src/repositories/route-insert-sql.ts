@@ -6,11 +6,14 @@ import { bumpClients } from './binding-change-sql.ts';
 import { limitsOf, mappingCount } from './limits-sql.ts';
 import { domainsOf, insertClientChange, mappingsOf } from './sql-parts.ts';
 
+/** A client's policy, which is told whole, has to fit into one message to its relay (1 MiB). */
+const CLIENT_BINDINGS_MAX = 2000;
+
 /** What `insertRoutes()` answers, a row for each wish in their order. */
 export interface RouteMade {
   binding_id: string | null;
   /** null: nothing speaks against it, but the quota, or who was faster. */
-  refusal: 'gone' | 'reserved' | 'unproved' | 'no_pool' | 'taken' | null;
+  refusal: 'gone' | 'reserved' | 'unproved' | 'no_pool' | 'taken' | 'client_full' | null;
   yours: boolean;
   over_quota: boolean;
   limit: number | null;
@@ -20,7 +23,7 @@ export interface RouteMade {
 
 /**
  * One statement, however many there are: makes the routes that can be made, as far as the quota reaches, in the order of
- * the wishes. Clients hear of a changed configuration; owners of endpoints hear nothing (docs/adr/0012).
+ * the wishes. Clients hear of a changed configuration; owners of endpoints hear nothing (docs/adr/0013).
  */
 export function insertRoutes(
   routes: NewRoute[],
@@ -62,8 +65,14 @@ export function insertRoutes(
         where m.relay_group = w.relay_group and m.protocol = 'tcp' and m.remote_port = w.port) hm on true
   ), room as (
     select l.max_mappings as "limit", ${mappingCount(sql`${userId}`)} as current from (${limitsOf(sql`${userId}`)}) l
+  ), seated as (
+    select j.*, j.refusal is null and coalesce(h.held, 0)
+      + row_number() over (partition by j.client_id, j.refusal is null order by j.n) > ${CLIENT_BINDINGS_MAX} as is_full
+    from judged j left join (
+      select e.client_id, count(*) as held from endpoint_upstreams e
+      where e.client_id in (select client_id from serving) group by e.client_id) h on h.client_id = j.client_id
   ), placed as (
-    select j.*, row_number() over (order by j.n) as place from judged j where j.refusal is null
+    select s.*, row_number() over (order by s.n) as place from seated s where s.refusal is null and not s.is_full
   ), admitted as (
     select p.* from placed p, room where "limit" is null or current + p.place <= "limit"
   ), domains_made as (
@@ -97,10 +106,10 @@ export function insertRoutes(
         'target_port', m.target_port, 'ttl_seconds', m.ttl_s), ${audit.requestId}::text
     from made m
   )
-  select m.binding_id, j.refusal, coalesce(j.yours, false) as yours, room."limit", room.current,
+  select m.binding_id, case when j.is_full then 'client_full' else j.refusal end as refusal, coalesce(j.yours, false) as yours, room."limit", room.current,
     p.place is not null and room."limit" is not null and room.current + p.place > room."limit" as over_quota,
     case when j.n = 0 then array(select id from told) else '{}' end as outbox_ids
-  from judged j cross join room left join placed p on p.n = j.n left join made m on m.n = j.n
+  from seated j cross join room left join placed p on p.n = j.n left join made m on m.n = j.n
   order by j.n`;
 }
 

@@ -81,8 +81,10 @@ export function mappingsOf(tenant: Tenant): SQL {
     case 'owner':
       return ownedBy('m', tenant);
     case 'client':
-      return sql`(m.source_client_id = ${tenant.clientId} or m.mapping_id in (
-        select e.mapping_id from endpoint_upstreams e where e.client_id = ${tenant.clientId}))`;
+      // An array: `or` with a subquery would be asked of every row of the table.
+      return sql`m.mapping_id = any(array(
+        select e.mapping_id from endpoint_upstreams e where e.client_id = ${tenant.clientId}
+        union all select s.mapping_id from port_mappings s where s.source_client_id = ${tenant.clientId}))`;
   }
 }
 

@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { noteOtherChange } from './binding-change-sql.ts';
+import { isRoute } from './binding-sql.ts';
 
 /**
  * What follows for the clients when a row of `changed` was switched on or off (tickets void, bindings changed), or has
@@ -22,14 +23,17 @@ export function clientsToldOf(changed: SQL): SQL {
       update port_mappings m set row_version = nextval('row_version_seq')
       from ${changed} ch where m.user_id = ch.user_id and ch.switched
       returning 'mapping:' || m.mapping_id as binding_id, m.row_version as version,
-        case when m.source_client_id is null then m.protocol || ':' || m.relay_group || ':' || m.remote_port end as endpoint
+        case when m.source_client_id is null then m.protocol || ':' || m.relay_group || ':' || m.remote_port end as endpoint,
+        ${isRoute('m')} as is_route
     ), domains_changed as (
       update http_domain_mappings d set row_version = nextval('row_version_seq')
       from ${changed} ch where d.user_id = ch.user_id and ch.switched and d.verification_state = 'verified'
-      returning 'domain:' || d.id as binding_id, d.row_version as version, d.full_domain as endpoint
+      returning 'domain:' || d.id as binding_id, d.row_version as version, d.full_domain as endpoint,
+        ${isRoute('d')} as is_route
     ), bindings_told as (
       insert into outbox (kind, binding_id, endpoint, version, client_ids)
       select 'binding_changed', b.binding_id, b.endpoint, b.version, '{}'
-      from (select * from mappings_changed union all select * from domains_changed) b returning id
+      -- Routes have no owner that must be told.
+      from (select * from mappings_changed union all select * from domains_changed) b where not b.is_route returning id
     )`;
 }

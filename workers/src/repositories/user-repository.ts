@@ -114,7 +114,7 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         ifVersion,
         sql`update api_keys set revoked_at = now() where user_id = ${userId} and revoked_at is null`,
         endLoginsOf(sql`select ${userId}::bigint`),
-        sql`update users set status = 'deleted', row_version = row_version + 1, updated_at = now() where user_id = ${userId}`,
+        sql`update users set status = 'deleted', password_hash = null, row_version = row_version + 1, updated_at = now() where user_id = ${userId}`,
         ...removeClients(sql`select client_id from clients where user_id = ${userId}`),
         sql`
           with gone as (
@@ -175,6 +175,24 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         select user_id, array(select id from told) as outbox_ids from changed`,
       );
     },
+
+    resetQuota: (userId, audit, ifVersion) =>
+      change(
+        userId,
+        ifVersion,
+        sql`delete from user_quotas where user_id = ${userId}`,
+        sql`
+        with changed as (
+          update users set row_version = row_version + 1, updated_at = now()
+          where user_id = ${userId} and status <> 'deleted' returning user_id
+        ), concerned as (
+          update clients c set config_version = c.config_version + 1 from changed ch where c.user_id = ch.user_id
+          returning c.client_id, c.config_version
+        ), noted as (${noteOtherChange(sql`concerned`)}),
+        told as (${insertClientChange('limits', sql`concerned`)}),
+        audited as (${insertAudit(audit, 'quota', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
+        select user_id, array(select id from told) as outbox_ids from changed`,
+      ),
   };
 }
 

@@ -3,6 +3,7 @@ import type { ApiKey, CreatedApiKey } from '@tunnox/domain/api/users';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
 import { API_KEY_PREFIX } from './authenticator.ts';
+import { overQuota } from './client-service.ts';
 import { toPage, toPageRequest } from './page.ts';
 import { type Caller, covers, invalid, notFound, type Scope, scopesOf } from './principal.ts';
 import { randomBytes, sha256Hex, toBase64Url } from './random.ts';
@@ -10,6 +11,8 @@ import type { ApiKeyRepository } from './user-ports.ts';
 import { requireSelf } from './user-service.ts';
 
 const KEY_BYTES = 32;
+/** Far more than programs need, and few enough to be looked through. */
+const KEYS_MAX = 200;
 /** Of the key's 43 random characters so many are shown in lists: too few to guess the rest. */
 const SHOWN_CHARACTERS = 6;
 
@@ -38,7 +41,7 @@ export class ApiKeyService {
       throw invalid('/expires_at', 'must be in the future');
     }
     const key = API_KEY_PREFIX + toBase64Url(randomBytes(KEY_BYTES));
-    const created = await this.#apiKeys.create(
+    const outcome = await this.#apiKeys.create(
       userId,
       {
         name: body.name,
@@ -47,10 +50,17 @@ export class ApiKeyService {
         scopes,
         expiresAt: body.expires_at ?? null,
       },
+      KEYS_MAX,
       auditOf(caller, 'api_key.create', { after: { name: body.name, scopes } }),
     );
-    if (created === null) throw notFound('user', userId);
-    return { ...created, api_key: key };
+    switch (outcome.outcome) {
+      case 'no_user':
+        throw notFound('user', userId);
+      case 'over_quota':
+        throw overQuota('API keys', outcome);
+      case 'done':
+        return { ...outcome.key, api_key: key };
+    }
   }
 
   /** Those that are not revoked. */

@@ -3,10 +3,11 @@ import type { AttachAnswer, AttachRequest, CloseCode, DetachRequest } from '@tun
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { RelayIdentity } from '../tickets/relay-tokens.ts';
 import { closeMessage } from './close-messages.ts';
-import type { LedgerEntry, LedgerOwners, LedgerShare } from './ledger-ports.ts';
+import { LEDGER_WAIT_MS, type LedgerEntry, type LedgerOwners, type LedgerShare } from './ledger-ports.ts';
 import type { AttachmentRepository, AttachReply, NodeOwners, PresenceOwners, SessionKey } from './live-ports.ts';
 import { needsLedger, toLedgerEntry, withoutOthers, withShare } from './policy-share.ts';
 import type { ClientStanding, PolicyRepository } from './ports.ts';
+import { within } from './within.ts';
 
 export interface AttachmentDeps {
   policies: PolicyRepository;
@@ -19,6 +20,9 @@ export interface AttachmentDeps {
   /** Lets work go on after the answer. */
   later: (work: Promise<unknown>) => void;
 }
+
+/** An object that is being restarted is back by then. */
+const ASK_AGAIN_MS = 3000;
 
 type AttachItem = AttachRequest['clients'][number];
 type AttachResult = AttachAnswer['results'][number];
@@ -141,13 +145,8 @@ export class AttachmentService {
       entries.push(toLedgerEntry(policy, { node_id, incarnation, order: reply.order }));
       byUser.set(policy.user_id, entries);
     }
-    const asked = [...byUser].map(([userId, entries]) => this.#deps.ledgers.admit(userId, entries));
-    const answers = await Promise.allSettled(asked);
-    const shares = new Map<number, LedgerShare>();
-    for (const answer of answers) {
-      if (answer.status === 'rejected') continue;
-      for (const share of answer.value) shares.set(share.client_id, share);
-    }
+    const answers = await Promise.all([...byUser].map(([userId, entries]) => this.#admit(userId, entries, policies)));
+    const shares = new Map(answers.flat().map((share) => [share.client_id, share]));
     const shared = new Map<number, ClientPolicy>();
     for (const [clientId, policy] of policies) {
       const next = withoutOthers(withShare(policy, shares.get(clientId) ?? null));
@@ -156,6 +155,26 @@ export class AttachmentService {
     }
     return shared;
   }
+
+  /** Never rejects; none: the ledger is away, or slow. */
+  async #admit(userId: number, entries: LedgerEntry[], policies: Map<number, ClientPolicy>): Promise<LedgerShare[]> {
+    const { ledgers, presences, later } = this.#deps;
+    const asked = ledgers.admit(userId, entries);
+    try {
+      const shares = await within(asked, LEDGER_WAIT_MS);
+      if (shares !== null) return shares;
+      later(asked.then((late) => Promise.all(late.map((share) => presences.takeShare(share)))));
+    } catch {
+      // The ledger must hear of them all the same: a push asks it again.
+      const told = entries.flatMap(({ client_id }) => policies.get(client_id) ?? []);
+      later(delay(ASK_AGAIN_MS).then(() => Promise.all(told.map((policy) => presences.push(policy, 0)))));
+    }
+    return [];
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function isKnown(known: ClientPolicy | null, policy: ClientPolicy): boolean {

@@ -17,6 +17,12 @@ export interface LedgerLimits {
   max_active_mappings: number | null;
 }
 
+/**
+ * Longer than a far object takes. Then it goes on without: a limit that is not shared out for a moment harms nobody, an
+ * agent or a change that hangs harms its user. What comes later is taken then.
+ */
+export const LEDGER_WAIT_MS = 1000;
+
 /** What a ledger has decided about one client. */
 export interface LedgerShare {
   client_id: number;

@@ -3,6 +3,7 @@ import type { NodeAddress } from '@tunnox/domain/presence';
 import type { CloseCode, Jwks, RegisterRequest, UsageAnswer, UsageRequest } from '@tunnox/domain/relay-api';
 import type { PresenceRecord, RouteRecord } from '@tunnox/route-store/route-store';
 import type { AuditEntry } from './audit.ts';
+import type { LedgerShare } from './ledger-ports.ts';
 
 /** Ports of the services that deal with live state: the owners (Durable Objects) and what Postgres keeps for them. */
 
@@ -79,6 +80,8 @@ export interface PresenceOwners {
   /** @returns From when to when the session was attached; null: the word is late, it ended before. */
   detach(clientId: number, event: DetachEvent): Promise<SessionTime | null>;
   locate(clientId: number): Promise<PresenceRecord>;
+  /** What the client's ledger has decided. @returns false when the client is not attached. */
+  takeShare(share: LedgerShare): Promise<boolean>;
   /** Keeps a policy for times when Postgres is away. */
   remember(policy: ClientPolicy): Promise<void>;
   /** Sends a policy, with what the user's ledger says, to the client's relay; waits up to `waitMs` for the agent. */

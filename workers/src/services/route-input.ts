@@ -74,6 +74,11 @@ export function refusedRoute(endpoint: string, outcome: Exclude<RouteOutcome, { 
       );
     case 'no_pool':
       return invalid('/endpoint', 'must name a port in the pool of a relay of that group');
+    case 'client_full':
+      return new TunnoxError(
+        'quota_exceeded',
+        'The client has as many mappings, domains and routes as fit one client: use several',
+      );
     case 'gone':
       return new TunnoxError('conflict', 'The client was deleted or changed meanwhile');
   }

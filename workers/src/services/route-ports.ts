@@ -39,7 +39,7 @@ export interface NewRoute {
 
 /** Why a route was not made. */
 export type RouteRefusal =
-  | { reason: 'gone' | 'reserved' | 'unproved' | 'no_pool' }
+  | { reason: 'gone' | 'reserved' | 'unproved' | 'no_pool' | 'client_full' }
   | { reason: 'taken'; yours: boolean }
   | { reason: 'over_quota'; limit: number; current: number };
 

@@ -19,6 +19,9 @@ export interface RouteServiceDeps {
   teller: ChangeTeller;
 }
 
+/** Endpoint of a public port. */
+const PORT_NAME = /^(?:tcp|udp):[a-z0-9][a-z0-9-]{0,31}:[1-9][0-9]{0,4}$/;
+
 /** What became of a wish. */
 type Result = { outcome: 'created'; bindingId: string } | { outcome: 'refused'; error: TunnoxError };
 
@@ -151,7 +154,8 @@ export class RouteService {
   }
 
   async #load(caller: Caller, name: string): Promise<RouteRow> {
-    const endpoint = name.includes(':') ? name : normalizeHost(name);
+    const isPort = name.includes(':');
+    const endpoint = isPort ? (PORT_NAME.exec(name)?.[0] ?? null) : normalizeHost(name);
     const row = endpoint === null ? null : await this.#deps.routes.find(tenantOf(caller.principal), endpoint);
     if (row === null) throw notFound('route for', name);
     return row;

@@ -1,5 +1,6 @@
 import type { ApiKey, Limits, SetQuota, User } from '@tunnox/domain/api/users';
 import type { AuditEntry } from './audit.ts';
+import type { OverQuota } from './client-ports.ts';
 import type { IfVersion } from './if-version.ts';
 import type { PageRequest, PageRows } from './page.ts';
 import type { Membership, Scope } from './principal.ts';
@@ -47,6 +48,8 @@ export interface UserRepository {
   remove(userId: number, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
   quota(userId: number): Promise<QuotaFacts | null>;
   setQuota(userId: number, quota: SetQuota, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
+  /** The limits are the plan's again. */
+  resetQuota(userId: number, audit: AuditEntry, ifVersion: IfVersion): Promise<UserOutcome>;
 }
 
 export interface NewApiKey {
@@ -58,8 +61,13 @@ export interface NewApiKey {
 }
 
 export interface ApiKeyRepository {
-  /** @returns null: there is no such user. */
-  create(userId: number, key: NewApiKey, audit: AuditEntry): Promise<ApiKey | null>;
+  /** Counted and made under the user's lock. @param max Keys that a user may have that are not revoked. */
+  create(
+    userId: number,
+    key: NewApiKey,
+    max: number,
+    audit: AuditEntry,
+  ): Promise<{ outcome: 'done'; key: ApiKey } | OverQuota | { outcome: 'no_user' }>;
   list(userId: number, page: PageRequest): Promise<PageRows<ApiKey>>;
   /** @returns false: the user has no such key, or it is revoked. */
   revoke(userId: number, keyId: number, audit: AuditEntry): Promise<boolean>;

@@ -108,7 +108,7 @@ export class UserService {
     const active = facts.enabled.filter(({ clientIds }) => clientIds.some((id) => presences.has(id) || !known.has(id)));
     const attached = active.reduce((sum, { count }) => sum + count, 0);
     const { limits, bandwidth } = facts;
-    const waiting = limits.max_active_mappings === null ? [] : await this.#deps.ledgers.waiting(userId);
+    const waiting = limits.max_active_mappings === null ? [] : await this.#deps.ledgers.waiting(userId).catch(() => []);
     const activeCount = Math.max(0, attached - waiting.length);
     return {
       user_id: userId,
@@ -137,6 +137,21 @@ export class UserService {
     const before = await this.#find(userId);
     const audit = auditOf(caller, 'quota.set', { before: before.quota, after: body });
     const done = demand(await this.#deps.users.setQuota(userId, body, audit, ifVersion), { userId });
+    await this.#deps.teller.onItsWay(done.outboxIds);
+    const { quota } = await this.#find(userId);
+    return { user_id: userId, quota, updated_at: new Date().toISOString() };
+  }
+
+  /** The limits are the plan's again. */
+  async resetQuota(
+    caller: Caller,
+    userId: number,
+    ifVersion: IfVersion,
+  ): Promise<{ user_id: number; quota: Limits; updated_at: string }> {
+    requireOperator(caller);
+    const before = await this.#find(userId);
+    const audit = auditOf(caller, 'quota.reset', { before: before.quota, after: { plan: before.plan } });
+    const done = demand(await this.#deps.users.resetQuota(userId, audit, ifVersion), { userId });
     await this.#deps.teller.onItsWay(done.outboxIds);
     const { quota } = await this.#find(userId);
     return { user_id: userId, quota, updated_at: new Date().toISOString() };

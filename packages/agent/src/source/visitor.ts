@@ -114,6 +114,8 @@ export class Visitor {
   #connectedLink(signal: AbortSignal): Promise<Link> {
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     if (this.#link !== null) return Promise.resolve(this.#link);
+    // Its mapping ended at this moment: nobody seeks a connection any more.
+    if (this.#running === null) return Promise.reject(new StreamRefused('lost', 'The mapping has ended'));
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         timer.cancel();

@@ -14,13 +14,20 @@ import {
 } from '@tunnox/domain/api/clients';
 import type { Page } from '@tunnox/domain/api/common';
 import { type Mapping, mappingsPageSchema } from '@tunnox/domain/api/mappings';
+import type { MappingsFilter } from './mappings.ts';
 import { type CallOptions, type ChangeOptions, type ListQuery, Resource, V1 } from '../resource.ts';
 
-export interface ClientsQuery extends ListQuery {
+export interface ClientsFilter extends ListQuery {
+  type?: Client['client_type'];
+  status?: 'active' | 'disabled' | 'claimed' | 'suspended';
+  /** Part of the name. */
+  q?: string;
+}
+
+export interface ClientsQuery extends ClientsFilter {
   /** Operators. */
   user_id?: number;
   namespace_id?: number;
-  type?: 'managed' | 'anonymous';
 }
 
 /** Identities of agents. */
@@ -62,7 +69,7 @@ export class Clients extends Resource {
   }
 
   /** Mappings of which the client is source or target. */
-  mappings(clientId: number, query: ListQuery = {}, options?: CallOptions): Promise<Page<'mappings', Mapping>> {
+  mappings(clientId: number, query: MappingsFilter = {}, options?: CallOptions): Promise<Page<'mappings', Mapping>> {
     return this.read(`${V1}/clients/${clientId}/mappings`, mappingsPageSchema, query, options);
   }
 }

@@ -24,8 +24,9 @@ export interface DomainsQuery extends ListQuery {
 
 /** Host names. */
 export class Domains extends Resource {
-  availability(name: string, options?: CallOptions): Promise<Availability> {
-    return this.read(`${V1}/domains/availability`, availabilitySchema, { name }, options);
+  /** @param name A label under a base domain (the first one unless `base_domain` names another), or a whole name. */
+  availability(name: string, query: { base_domain?: string } = {}, options?: CallOptions): Promise<Availability> {
+    return this.read(`${V1}/domains/availability`, availabilitySchema, { name, ...query }, options);
   }
 
   /** @throws {ApiError} `subdomain_taken`; `conflict` with `domain_id` when the name is the caller's already */
@@ -54,8 +55,9 @@ export class Domains extends Resource {
     return this.post(`${V1}/domains/${domainId}/verify`, {}, verifiedDomainSchema, options);
   }
 
-  /** Where a host name leads now. */
-  lookup(host: string, options?: CallOptions): Promise<Route> {
-    return this.read(`${V1}/domains/lookup`, routeSchema, { host }, options);
+  /** Where a host name, or another endpoint (`tcp:{group}:{port}`), leads now. */
+  lookup(name: string, options?: CallOptions): Promise<Route> {
+    const query = name.includes(':') ? { endpoint: name } : { host: name };
+    return this.read(`${V1}/domains/lookup`, routeSchema, query, options);
   }
 }

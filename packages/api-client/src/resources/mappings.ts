@@ -10,12 +10,15 @@ import {
 } from '@tunnox/domain/api/mappings';
 import { type CallOptions, type ChangeOptions, type ListQuery, Resource, V1 } from '../resource.ts';
 
-export interface MappingsQuery extends ListQuery {
+export interface MappingsFilter extends ListQuery {
+  protocol?: Mapping['protocol'];
+}
+
+export interface MappingsQuery extends MappingsFilter {
   /** Operators. */
   user_id?: number;
   namespace_id?: number;
   client_id?: number;
-  protocol?: Mapping['protocol'];
 }
 
 /** Ports: private ones between two clients, and public ones. */

@@ -12,13 +12,18 @@ import {
 } from '@tunnox/domain/api/namespaces';
 import { type CallOptions, type ChangeOptions, type ListQuery, Resource, V1 } from '../resource.ts';
 
+export interface NamespacesQuery extends ListQuery {
+  /** Operators. */
+  user_id?: number;
+}
+
 /** Teams and their members. */
 export class Namespaces extends Resource {
   create(namespace: CreateNamespace, options?: ChangeOptions): Promise<Namespace> {
     return this.post(`${V1}/namespaces`, namespace, namespaceSchema, options);
   }
 
-  list(query: ListQuery = {}, options?: CallOptions): Promise<Page<'namespaces', Namespace>> {
+  list(query: NamespacesQuery = {}, options?: CallOptions): Promise<Page<'namespaces', Namespace>> {
     return this.read(`${V1}/namespaces`, namespacesPageSchema, query, options);
   }
 

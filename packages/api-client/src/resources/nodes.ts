@@ -8,18 +8,24 @@ import {
   type Node,
   type NodeDetails,
   nodeDetailsSchema,
+  type NodesQuery,
   nodesSchema,
 } from '@tunnox/domain/api/nodes';
 import { type CallOptions, type ChangeOptions, Resource, V1 } from '../resource.ts';
 
 /** Relays, and the tokens with which new ones join. Operators. */
 export class Nodes extends Resource {
-  list(options?: CallOptions): Promise<{ nodes: Node[]; total: number }> {
-    return this.read(`${V1}/nodes`, nodesSchema, {}, options);
+  list(query: NodesQuery = {}, options?: CallOptions): Promise<{ nodes: Node[]; total: number }> {
+    return this.read(`${V1}/nodes`, nodesSchema, query, options);
   }
 
   get(nodeId: string, options?: CallOptions): Promise<NodeDetails> {
     return this.read(`${V1}/nodes/${encodeURIComponent(nodeId)}`, nodeDetailsSchema, {}, options);
+  }
+
+  /** Takes one that is away off the list. @throws {ApiError} `conflict` while it is there */
+  delete(nodeId: string, options?: ChangeOptions): Promise<void> {
+    return this.remove(`${V1}/nodes/${encodeURIComponent(nodeId)}`, options);
   }
 
   /** Its agents and visitors go to other relays. */

@@ -4,6 +4,8 @@ import {
   createdRoutesSchema,
   type CreateRoute,
   type CreateRoutes,
+  type DeliveredRoute,
+  deliveredRouteSchema,
   type Route,
   routeSchema,
   routesPageSchema,
@@ -13,8 +15,8 @@ import { type CallOptions, type ChangeOptions, type ListQuery, Resource, V1 } fr
 /** Endpoints bound to clients for a time. */
 export class Routes extends Resource {
   /** @throws {ApiError} `endpoint_taken` */
-  create(route: CreateRoute, options?: ChangeOptions): Promise<Route> {
-    return this.post(`${V1}/routes`, route, routeSchema, options);
+  create(route: CreateRoute, options?: ChangeOptions): Promise<DeliveredRoute> {
+    return this.post(`${V1}/routes`, route, deliveredRouteSchema, options);
   }
 
   /** Up to 500; each for itself is made or refused. */

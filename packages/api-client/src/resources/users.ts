@@ -14,6 +14,8 @@ import {
   userSchema,
   usersPageSchema,
 } from '@tunnox/domain/api/users';
+import type { ClientsFilter } from './clients.ts';
+import type { MappingsFilter } from './mappings.ts';
 import { type CallOptions, type ChangeOptions, type ListQuery, Resource, V1 } from '../resource.ts';
 
 export interface UsersQuery extends ListQuery {
@@ -45,11 +47,11 @@ export class Users extends Resource {
     return this.remove(`${V1}/users/${userId}`, options);
   }
 
-  clients(userId: number, query: ListQuery = {}, options?: CallOptions): Promise<Page<'clients', Client>> {
+  clients(userId: number, query: ClientsFilter = {}, options?: CallOptions): Promise<Page<'clients', Client>> {
     return this.read(`${V1}/users/${userId}/clients`, clientsPageSchema, query, options);
   }
 
-  mappings(userId: number, query: ListQuery = {}, options?: CallOptions): Promise<Page<'mappings', Mapping>> {
+  mappings(userId: number, query: MappingsFilter = {}, options?: CallOptions): Promise<Page<'mappings', Mapping>> {
     return this.read(`${V1}/users/${userId}/mappings`, mappingsPageSchema, query, options);
   }
 
@@ -65,5 +67,10 @@ export class Users extends Resource {
     options?: ChangeOptions,
   ): Promise<{ user_id: number; quota: Limits; updated_at: string }> {
     return this.post(`${V1}/users/${userId}/quota`, quota, quotaSetSchema, options);
+  }
+
+  /** Operators. The limits are the plan's again. */
+  resetQuota(userId: number, options?: ChangeOptions): Promise<{ user_id: number; quota: Limits; updated_at: string }> {
+    return this.removeFor(`${V1}/users/${userId}/quota`, quotaSetSchema, options);
   }
 }

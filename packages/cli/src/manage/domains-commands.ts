@@ -118,7 +118,7 @@ export function addDomainsCommands(program: Command, context: ManageContext): vo
     context,
     domains.command('check <name>').description('Tell whether a name is free'),
     async ({ api, call }, [name = '']) => {
-      const answer = await api.domains.availability(name, call);
+      const answer = await api.domains.availability(name, {}, call);
       const lines = [
         answer.available ? `${answer.full_domain ?? name} is free` : (answer.detail ?? `${name} is not free`),
       ];

@@ -15,7 +15,7 @@ export function addNodesCommands(program: Command, context: ManageContext): void
     context,
     nodes.command('list', { isDefault: true }).description('List the relays'),
     async ({ api, call, nowMs }) => {
-      const { nodes: found } = await api.nodes.list(call);
+      const { nodes: found } = await api.nodes.list({}, call);
       const rows = found.map((node) => [
         ...[node.node_id, node.status, node.relay_group, node.region, node.address, node.online_clients, node.tunnels],
         ...[

@@ -19,6 +19,15 @@ export async function managedClient(stack: Stack, home: string, tenant: Tenant):
     '/api/v1/clients',
     { client_name: 'managed' },
   );
+  return await writeRunFile(stack, home, { clientId, authCode });
+}
+
+/** Writes the `tunnox.yaml` of a client. */
+export async function writeRunFile(
+  stack: Stack,
+  home: string,
+  { clientId, authCode }: Omit<ManagedClient, 'configFile'>,
+): Promise<ManagedClient> {
   const configFile = join(home, `client-${clientId}.yaml`);
   await writeFile(configFile, `server: ${stack.api_url}\nclient_id: ${clientId}\nauth_code: ${authCode}\n`, {
     mode: 0o600,

@@ -18,19 +18,22 @@ export const auditEntrySchema = z
   .meta({ id: 'AuditEntry', description: 'One change: who, what, when, and what it was before and after' });
 
 const auditFilters = {
-  user_id: z.coerce.number().int().min(1).optional().describe('Operators only'),
+  user_id: z.coerce.number().int().min(1).optional().describe('For operators; others see what concerns them'),
   action: z.string().max(64).optional(),
   object_type: z.string().max(64).optional(),
   object_id: z.string().max(280).optional(),
   request_id: z.string().max(64).optional(),
-  from: momentSchema.optional(),
-  to: momentSchema.optional(),
+  from: momentSchema.optional().describe('Changed then or later'),
+  to: momentSchema.optional().describe('Changed before then'),
 };
 
 export const auditQuerySchema = pageQuerySchema.extend(auditFilters);
 
-/** All that match, oldest first, as NDJSON. `after` goes on behind an `audit_id`. */
-export const auditExportQuerySchema = z.object({ ...auditFilters, after: z.coerce.number().int().min(0).optional() });
+/** All that match, oldest first, as NDJSON. */
+export const auditExportQuerySchema = z.object({
+  ...auditFilters,
+  after: z.coerce.number().int().min(0).optional().describe('Go on behind this `audit_id`'),
+});
 
 export const auditPageSchema = z
   .object({ entries: z.array(auditEntrySchema), ...pageShape })

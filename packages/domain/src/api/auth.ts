@@ -11,12 +11,10 @@ export const loginSchema = z
 
 const refreshTokenSchema = z.string().min(1).max(256);
 
-export const refreshSchema = z
-  .object({ refresh_token: refreshTokenSchema })
-  .meta({
-    id: 'Refresh',
-    description: 'A refresh token counts once. When it comes a second time, all tokens of its log-in end',
-  });
+export const refreshSchema = z.object({ refresh_token: refreshTokenSchema }).meta({
+  id: 'Refresh',
+  description: 'A refresh token counts once. When it comes a second time, all tokens of its log-in end',
+});
 
 export const logoutSchema = z.object({ refresh_token: refreshTokenSchema }).meta({ id: 'Logout' });
 

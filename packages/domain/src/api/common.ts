@@ -54,12 +54,10 @@ export const upstreamStateSchema = z
   .object({ client_id: z.int(), weight: z.int(), priority: z.int(), online: z.boolean() })
   .meta({ id: 'UpstreamState' });
 
-export const bindingProblemSchema = z
-  .object({ client_id: z.int(), code: z.string(), message: z.string() })
-  .meta({
-    id: 'BindingProblem',
-    description: 'What an agent could not do, such as listen at a port that is in use there',
-  });
+export const bindingProblemSchema = z.object({ client_id: z.int(), code: z.string(), message: z.string() }).meta({
+  id: 'BindingProblem',
+  description: 'What an agent could not do, such as listen at a port that is in use there',
+});
 
 export const deliverySchema = z
   .object({

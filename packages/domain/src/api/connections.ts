@@ -27,17 +27,15 @@ export const connectionsQuerySchema = pageQuerySchema.extend({
   mapping_id: z.coerce.number().int().min(1).optional(),
   domain_id: z.coerce.number().int().min(1).optional(),
   client_id: z.coerce.number().int().min(1).optional(),
-  user_id: z.coerce.number().int().min(1).optional().describe('Operators only'),
-  from: momentSchema.optional(),
-  to: momentSchema.optional(),
+  user_id: z.coerce.number().int().min(1).optional().describe('For operators; others see their own'),
+  from: momentSchema.optional().describe('Begun then or later'),
+  to: momentSchema.optional().describe('Begun before then'),
 });
 
-export const connectionsPageSchema = z
-  .object({ connections: z.array(connectionSchema), ...pageShape })
-  .meta({
-    id: 'ConnectionsPage',
-    description: 'The newest first, in the order in which relays told of them. `total` counts no further than 100 000',
-  });
+export const connectionsPageSchema = z.object({ connections: z.array(connectionSchema), ...pageShape }).meta({
+  id: 'ConnectionsPage',
+  description: 'The newest first, in the order in which relays told of them. `total` counts no further than 100 000',
+});
 
 export type ConnectionsQuery = z.infer<typeof connectionsQuerySchema>;
 export type Connection = z.infer<typeof connectionSchema>;

@@ -14,6 +14,9 @@ export interface RateLimitOptions {
   addressHeader: string;
 }
 
+/** Names of policies as people know what is meant. */
+const SHOWN: Partial<Record<string, string>> = { principal: 'account' };
+
 /** What was found out about a request's rate. */
 export interface RateTaken {
   policy: RatePolicy;
@@ -69,8 +72,12 @@ async function take(c: Context<AppEnv>, limiter: RateLimiter, policy: RatePolicy
   if (verdict === null) return;
   c.get('rates').push({ policy, verdict });
   if (!verdict.allowed) {
-    throw new TunnoxError('rate_limited', `More than ${policy.perS} requests a second come from this ${policy.name}`, {
-      retryAfterS: Math.max(1, Math.ceil(verdict.retryAfterMs / 1000)),
-    });
+    throw new TunnoxError(
+      'rate_limited',
+      `More than ${policy.perS} requests a second come from this ${SHOWN[policy.name] ?? policy.name}`,
+      {
+        retryAfterS: Math.max(1, Math.ceil(verdict.retryAfterMs / 1000)),
+      },
+    );
   }
 }

@@ -48,7 +48,11 @@ const listDomains = createRoute({
   path: '/domains',
   tags: ['domains'],
   summary: 'List domains',
-  request: { query: pageQuerySchema.extend({ user_id: idSchema.optional(), client_id: idSchema.optional() }) },
+  request: {
+    query: pageQuerySchema.extend({
+      ...{ user_id: idSchema.optional(), namespace_id: idSchema.optional(), client_id: idSchema.optional() },
+    }),
+  },
   responses: { 200: json(domainsPageSchema, 'A page of domains, in the order of their ids') },
 });
 
@@ -116,8 +120,8 @@ export function domainsRoutes(domains: DomainService, proofs: DomainProofService
       c.json(withETag(c, await domains.create(c.get('caller'), c.req.valid('json'))), 201),
     )
     .openapi(listDomains, async (c) => {
-      const { user_id: userId, client_id: clientId, ...query } = c.req.valid('query');
-      return c.json(await domains.list(c.get('caller'), { ...query, userId, clientId }), 200);
+      const { user_id: userId, namespace_id: namespaceId, client_id: clientId, ...query } = c.req.valid('query');
+      return c.json(await domains.list(c.get('caller'), { ...query, userId, namespaceId, clientId }), 200);
     })
     .openapi(getDomain, async (c) =>
       c.json(withETag(c, await domains.find(c.get('caller'), c.req.valid('param').domain_id)), 200),

@@ -44,7 +44,11 @@ const listMappings = createRoute({
   path: '/mappings',
   tags: ['mappings'],
   summary: 'List mappings',
-  request: { query: filters.extend({ user_id: idSchema.optional(), client_id: idSchema.optional() }) },
+  request: {
+    query: filters.extend({
+      ...{ user_id: idSchema.optional(), namespace_id: idSchema.optional(), client_id: idSchema.optional() },
+    }),
+  },
   responses: { 200: page },
 });
 
@@ -112,8 +116,8 @@ export function mappingsRoutes(mappings: MappingService) {
       c.json(withETag(c, await mappings.create(c.get('caller'), c.req.valid('json'))), 201),
     )
     .openapi(listMappings, async (c) => {
-      const { user_id: userId, client_id: clientId, ...query } = c.req.valid('query');
-      return c.json(await mappings.list(c.get('caller'), { ...query, userId, clientId }), 200);
+      const { user_id: userId, namespace_id: namespaceId, client_id: clientId, ...query } = c.req.valid('query');
+      return c.json(await mappings.list(c.get('caller'), { ...query, userId, namespaceId, clientId }), 200);
     })
     .openapi(listUserMappings, async (c) => {
       const userId = c.req.valid('param').user_id;

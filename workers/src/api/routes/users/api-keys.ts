@@ -17,7 +17,7 @@ const createApiKey = createRoute({
   tags: ['users'],
   summary: 'Make an API key; it is shown once',
   request: { params, body: body(createApiKeySchema, { name: 'ci', scopes: ['read'] }) },
-  responses: { 201: json(createdApiKeySchema, 'The key'), ...problems('not_found') },
+  responses: { 201: json(createdApiKeySchema, 'The key'), ...problems('not_found', 'quota_exceeded') },
 });
 
 const listApiKeys = createRoute({

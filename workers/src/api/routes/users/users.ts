@@ -103,6 +103,16 @@ const setQuota = createRoute({
   responses: { 200: json(quotaSetSchema, 'The limits in force'), ...problems('not_found') },
 });
 
+const resetQuota = createRoute({
+  operationId: 'resetQuota',
+  method: 'delete',
+  path: '/users/{user_id}/quota',
+  tags: ['quotas'],
+  summary: "Let a user's limits be the plan's again (operators)",
+  request: { params, headers: ifMatch },
+  responses: { 200: json(quotaSetSchema, 'The limits in force'), ...problems('not_found') },
+});
+
 const getMe = createRoute({
   operationId: 'getMe',
   method: 'get',
@@ -136,5 +146,8 @@ export function usersRoutes(users: UserService) {
       const { user_id } = c.req.valid('param');
       return c.json(await users.setQuota(c.get('caller'), user_id, c.req.valid('json'), ifVersionOf(c)), 200);
     })
+    .openapi(resetQuota, async (c) =>
+      c.json(await users.resetQuota(c.get('caller'), c.req.valid('param').user_id, ifVersionOf(c)), 200),
+    )
     .openapi(getMe, async (c) => c.json(await users.me(c.get('caller')), 200));
 }
