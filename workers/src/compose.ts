@@ -16,6 +16,7 @@ import { createApiKeyRepository } from './repositories/api-key-repository.ts';
 import { createBindingRepository } from './repositories/binding-repository.ts';
 import { createClaimRepository } from './repositories/claim-repository.ts';
 import { createClientRepository } from './repositories/client-repository.ts';
+import { createDnsMetricsRepository } from './repositories/dns-metrics-repository.ts';
 import { createHealthRepository } from './repositories/health-repository.ts';
 import { createIdempotencyRepository } from './repositories/idempotency-repository.ts';
 import { createJoinTokenRepository } from './repositories/join-token-repository.ts';
@@ -38,6 +39,7 @@ import { ClientService } from './services/client-service.ts';
 import { Handovers } from './services/handovers.ts';
 import { LoginService } from './services/login-service.ts';
 import { MappingService } from './services/mapping-service.ts';
+import { MetricsService } from './services/metrics-service.ts';
 import { NamespaceService } from './services/namespace-service.ts';
 import { NodeService } from './services/node-service.ts';
 import { PlanService } from './services/plan-service.ts';
@@ -134,6 +136,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
       }),
       idempotencyKeys: createIdempotencyRepository(postgres, createCipher(encryptionKeys, 'stored-answer')),
       health: createHealthRepository(postgres),
+      metrics: new MetricsService([createDnsMetricsRepository(postgres)]),
       rateLimiter,
       log,
       docs,
