@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type DohFront, startDohFront } from '@tunnox/testing/doh-front';
 import { needs } from '@tunnox/testing/needs';
 import { type PebbleFixture, startPebble } from '@tunnox/testing/pebble';
+import { freePortBlock } from '@tunnox/testing/port-block';
 import { type PowerDnsFixture, startPowerDns } from '@tunnox/testing/powerdns';
 import { waitFor } from '@tunnox/testing/wait-for';
 import type { FakeRelay } from './fake-relay.ts';
+import { readProgram } from './previous-version/fixture.ts';
+import { RunningProgram } from './previous-version/running-program.ts';
 import type { Body, TestStack } from './test-stack.ts';
 
 const skip = needs('pdns_server', 'pebble');
@@ -258,37 +264,42 @@ test('a validation that fails is told in the words of the authority, and tried a
   assert.deepEqual([active['retry_count'], active['last_error']], [0, null]);
 });
 
-test('a Worker that dies at every step goes on where it was, and there is a certificate in the end', { skip }, async () => {
-  const tenant = await stack.newUser('dies');
-  const name = 'dies.customer.example';
-  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
-  const seen = new Set<string>();
-  const before = stack.runtimes.length;
-  await provedDomain(tenant, name);
-  await waitFor(async () => {
-    const { rows } = await stack.database.query<{ state: string; running: boolean; active: boolean }>(
-      `select coalesce(order_state->>'finalized', state) as state, lease_until > now() as running, state = 'active' as active
+test(
+  'a Worker that dies at every step goes on where it was, and there is a certificate in the end',
+  { skip },
+  async () => {
+    const tenant = await stack.newUser('dies');
+    const name = 'dies.customer.example';
+    await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+    const seen = new Set<string>();
+    const before = stack.runtimes.length;
+    await provedDomain(tenant, name);
+    await waitFor(async () => {
+      const { rows } = await stack.database.query<{ state: string; running: boolean; active: boolean }>(
+        `select coalesce(order_state->>'finalized', state) as state, lease_until > now() as running, state = 'active' as active
        from certificates where names = $1`,
-      [[name]],
-    );
-    const [row] = rows;
-    if (row === undefined || row.active) return row?.active === true;
-    if (!seen.has(row.state)) {
-      seen.add(row.state);
-      process.kill(stack.runtimes.at(-1) as number, 'SIGKILL');
-    }
-    // What its lease would end after some minutes.
-    await stack.database.query(`update certificates set lease_until = now() where names = $1 and lease_until > now()`, [
-      [name],
-    ]);
-    await stack.sweep().catch(() => {});
-    return false;
-  }, WAIT_MS);
-  assert.ok(seen.size >= 2, [...seen].join());
-  assert.ok(stack.runtimes.length >= before + seen.size, 'each one died');
-  // One that dies between the order and writing it down leaves an order that nobody knows.
-  assert.ok((await ordersOf(name)) <= 2);
-});
+        [[name]],
+      );
+      const [row] = rows;
+      if (row === undefined || row.active) return row?.active === true;
+      if (!seen.has(row.state)) {
+        seen.add(row.state);
+        process.kill(stack.runtimes.at(-1) as number, 'SIGKILL');
+      }
+      // What its lease would end after some minutes.
+      await stack.database.query(
+        `update certificates set lease_until = now() where names = $1 and lease_until > now()`,
+        [[name]],
+      );
+      await stack.sweep().catch(() => {});
+      return false;
+    }, WAIT_MS);
+    assert.ok(seen.size >= 2, [...seen].join());
+    assert.ok(stack.runtimes.length >= before + seen.size, 'each one died');
+    // One that dies between the order and writing it down leaves an order that nobody knows.
+    assert.ok((await ordersOf(name)) <= 2);
+  },
+);
 
 test('the limits of the authority are kept, for names and for tenants', { skip }, async () => {
   const name = 'shop.customer.example';
@@ -366,6 +377,42 @@ test('tenants see the certificates of their own domains, and nobody sees a key',
   ]) {
     assert.ok(everything.includes(`"${action}"`), action);
   }
+});
+
+test('a relay of the previous version passes over what it does not know, and goes on', { skip }, async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'tunnox-previous-'));
+  const file = join(dir, 'relay.mjs');
+  await writeFile(file, await readProgram('relay'));
+  const { body } = await stack.asOperator('POST', '/join-tokens', { uses: null });
+  const first = await freePortBlock(30);
+  const ports = ['AGENT_TCP', 'AGENT_WS', 'HTTP', 'HTTPS', 'BRIDGE', 'METRICS'].map(
+    (port, index) => [`TUNNOX_${port}_PORT`, String(first + index)] as const,
+  );
+  const program = new RunningProgram('The previous relay', file, [], {
+    ...Object.fromEntries(ports),
+    ...{
+      TUNNOX_PUBLIC_PORTS: `${first + 10}-${first + 19}`,
+      TUNNOX_API_URL: stack.url,
+      TUNNOX_STATE_DIR: join(dir, 'state'),
+    },
+    ...{
+      TUNNOX_JOIN_TOKEN: body['join_token'] as string,
+      TUNNOX_BIND: '127.0.0.1',
+      TUNNOX_PUBLIC_ADDRESS: '127.0.0.1',
+    },
+  });
+  t.after(async () => {
+    await program.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+  const { node_id } = await program.says((line) => line['type'] === 'ready');
+  await renew('fails.customer.example');
+  const said = await program.says((line) => /was not understood/.test(String(line['msg'])));
+  assert.equal(typeof said['seq'], 'number');
+  // What follows still comes.
+  const drained = await stack.asOperator('POST', `/nodes/${String(node_id)}/drain`, {});
+  assert.ok(drained.status < 300, JSON.stringify(drained.body));
+  await program.says((line) => /wants this relay to drain/.test(String(line['msg'])));
 });
 
 test('only relays are given keys, and tokens', { skip }, async () => {
