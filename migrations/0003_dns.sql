@@ -68,6 +68,17 @@ CREATE TABLE "dns_runs" (
 	CONSTRAINT "dns_runs_status_known" CHECK ("dns_runs"."status" in ('running', 'done', 'partial', 'failed', 'refused'))
 );
 --> statement-breakpoint
+CREATE TABLE "dns_run_totals" (
+	"zone_id" bigint NOT NULL,
+	"kind" text NOT NULL,
+	"status" text NOT NULL,
+	"runs" bigint DEFAULT 0 NOT NULL,
+	"provider_calls" bigint DEFAULT 0 NOT NULL,
+	"failed_records" bigint DEFAULT 0 NOT NULL,
+	"seconds" double precision DEFAULT 0 NOT NULL,
+	CONSTRAINT "dns_run_totals_zone_id_kind_status_pk" PRIMARY KEY("zone_id","kind","status")
+);
+--> statement-breakpoint
 CREATE TABLE "dns_zones" (
 	"zone_id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "dns_zones_zone_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"user_id" bigint,
@@ -150,6 +161,8 @@ ALTER TABLE "certificates" ADD CONSTRAINT "certificates_domain_id_http_domain_ma
 ALTER TABLE "acme_http_tokens" ADD CONSTRAINT "acme_http_tokens_certificate_id_certificates_certificate_id_fk" FOREIGN KEY ("certificate_id") REFERENCES "public"."certificates"("certificate_id") ON DELETE cascade ON UPDATE no action;
 --> statement-breakpoint
 ALTER TABLE "dns_runs" ADD CONSTRAINT "dns_runs_zone_id_dns_zones_zone_id_fk" FOREIGN KEY ("zone_id") REFERENCES "public"."dns_zones"("zone_id") ON DELETE cascade ON UPDATE no action;
+--> statement-breakpoint
+ALTER TABLE "dns_run_totals" ADD CONSTRAINT "dns_run_totals_zone_id_dns_zones_zone_id_fk" FOREIGN KEY ("zone_id") REFERENCES "public"."dns_zones"("zone_id") ON DELETE cascade ON UPDATE no action;
 --> statement-breakpoint
 ALTER TABLE "dns_zones" ADD CONSTRAINT "dns_zones_user_id_users_user_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("user_id") ON DELETE no action ON UPDATE no action;
 --> statement-breakpoint

@@ -23,11 +23,13 @@ import { dnsZonesRoutes } from './api/routes/dns/dns-zones.ts';
 import { type DocsAssets, docsRoutes } from './api/routes/docs/docs.ts';
 import { domainsRoutes } from './api/routes/domains/domains.ts';
 import { reservedNamesRoutes } from './api/routes/domains/reserved-names.ts';
+import { encryptionKeysRoutes } from './api/routes/encryption-keys/encryption-keys.ts';
 import { mappingsRoutes } from './api/routes/mappings/mappings.ts';
 import { namespacesRoutes } from './api/routes/namespaces/namespaces.ts';
 import { nodesRoutes } from './api/routes/nodes/nodes.ts';
 import { routesRoutes } from './api/routes/routes/routes.ts';
 import { healthRoutes } from './api/routes/service/health.ts';
+import { metricsRoutes } from './api/routes/service/metrics.ts';
 import { signingKeysRoutes } from './api/routes/signing-keys/signing-keys.ts';
 import { statsRoutes } from './api/routes/stats/stats.ts';
 import { plansRoutes } from './api/routes/plans/plans.ts';
@@ -45,9 +47,11 @@ import type { DnsCredentialService } from './services/dns-credential-service.ts'
 import type { DnsRecordService } from './services/dns-record-service.ts';
 import type { DnsZoneService } from './services/dns-zone-service.ts';
 import type { DomainService } from './services/domain-service.ts';
+import type { EncryptionKeyService } from './services/encryption-key-service.ts';
 import type { LoginService } from './services/login-service.ts';
 import type { MappingService } from './services/mapping-service.ts';
 import type { HealthRepository, IdempotencyRepository, Log } from './services/node-ports.ts';
+import type { MetricsService } from './services/metrics-service.ts';
 import type { NamespaceService } from './services/namespace-service.ts';
 import type { NodeService } from './services/node-service.ts';
 import type { PlanService } from './services/plan-service.ts';
@@ -66,6 +70,7 @@ export interface AppParts {
   logins: LoginService;
   namespaces: NamespaceService;
   signingKeys: SigningKeyService;
+  encryptionKeys: EncryptionKeyService;
   clients: ClientService;
   claims: ClaimService;
   mappings: MappingService;
@@ -83,6 +88,7 @@ export interface AppParts {
   audit: AuditService;
   idempotencyKeys: IdempotencyRepository;
   health: HealthRepository;
+  metrics: MetricsService;
   rateLimiter: RateLimiter;
   log: Log;
   docs: DocsAssets;
@@ -127,6 +133,13 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
     limitBody,
     requireJson,
   );
+  app.use(
+    '/metrics',
+    limitAddress(parts.rateLimiter, options.rateLimit),
+    authenticate(parts.authenticator),
+    requireKnownQuery(routes),
+  );
+  app.route('/', metricsRoutes(parts.metrics) as OpenAPIHono<AppEnv>);
   // Whoever logs in has no credential yet.
   app.use('/api/v1/auth/*', requireKnownQuery(routes));
   app.route('/api/v1', authRoutes(parts.logins, options.rateLimit) as OpenAPIHono<AppEnv>);
@@ -143,6 +156,7 @@ export function createApp(parts: AppParts, options: AppOptions): OpenAPIHono<App
     apiKeysRoutes(parts.apiKeys),
     namespacesRoutes(parts.namespaces),
     signingKeysRoutes(parts.signingKeys),
+    encryptionKeysRoutes(parts.encryptionKeys),
     clientsRoutes(parts.clients, parts.claims),
     mappingsRoutes(parts.mappings),
     // Before the domains: /domains/lookup is no domain's id.

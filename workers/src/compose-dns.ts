@@ -59,6 +59,7 @@ export function composeDns({
     dnsCredentials: new DnsCredentialService({
       credentials: credentialRows,
       finder,
+      owners,
       cipher: createKeyedCipher(encryptionKeys, 'dns-token'),
     }),
     dnsZones: new DnsZoneService(

@@ -87,7 +87,7 @@ export interface LiveParts {
     requestId: (c: Context) => string;
   }): Hono;
   /** What the cron trigger runs. */
-  sweep(services: Pick<SweepDeps, 'proofs' | 'zones' | 'certificates' | 'dnsOwners'>): Promise<void>;
+  sweep(services: Pick<SweepDeps, 'proofs' | 'setups' | 'zones' | 'certificates' | 'dnsOwners'>): Promise<void>;
 }
 
 const EXISTENCE = { entriesMax: 20_000, negativeMs: 1000 };
@@ -110,7 +110,7 @@ export function composeLive({
   const store = settings.redis === null ? null : openUpstashRouteStore(settings.redis);
   const repository = createSigningKeyRepository(postgres);
   const keys = new SigningKeys(
-    { repository, cipher: createCipher(settings.encryptionKey, 'signing-key'), now },
+    { repository, cipher: createCipher(settings.encryptionKeys, 'signing-key'), now },
     { sessionAlgorithm: settings.sessionAlgorithm },
   );
   const signingKeys = new SigningKeyService({ repository, keys, registry, now, log });
@@ -181,10 +181,20 @@ export function composeLive({
       const { authenticator, requestId } = services;
       return agentRoutes({ sessions, authenticator, requestId }, { addressHeader: clientAddressHeader });
     },
-    sweep: ({ proofs, zones, certificates: certificateSweep, dnsOwners: recordOwners }) =>
+    sweep: ({ proofs, setups, zones, certificates: certificateSweep, dnsOwners: recordOwners }) =>
       runSweep(
         {
-          ...{ delivery, sweeps: createSweepRepository(postgres), nodeRows, nodes, proofs, zones, routeEndings, log },
+          ...{
+            delivery,
+            sweeps: createSweepRepository(postgres),
+            nodeRows,
+            nodes,
+            proofs,
+            setups,
+            zones,
+            routeEndings,
+          },
+          log,
           dnsOwners: recordOwners,
           certificates: certificateSweep,
           ...{ logins, signingKeys, now },

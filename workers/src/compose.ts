@@ -7,6 +7,7 @@ import { composeCertificates } from './compose-certificates.ts';
 import { composeDns } from './compose-dns.ts';
 import { composeDnsOwners } from './compose-dns-owners.ts';
 import { composeDomains } from './compose-domains.ts';
+import { composeEncryption } from './compose-encryption.ts';
 import { composeInsight } from './compose-insight.ts';
 import { composeLive } from './compose-live.ts';
 import { type Env, parseSettings } from './env.ts';
@@ -15,6 +16,7 @@ import { createApiKeyRepository } from './repositories/api-key-repository.ts';
 import { createBindingRepository } from './repositories/binding-repository.ts';
 import { createClaimRepository } from './repositories/claim-repository.ts';
 import { createClientRepository } from './repositories/client-repository.ts';
+import { createDnsMetricsRepository } from './repositories/dns-metrics-repository.ts';
 import { createHealthRepository } from './repositories/health-repository.ts';
 import { createIdempotencyRepository } from './repositories/idempotency-repository.ts';
 import { createJoinTokenRepository } from './repositories/join-token-repository.ts';
@@ -37,6 +39,7 @@ import { ClientService } from './services/client-service.ts';
 import { Handovers } from './services/handovers.ts';
 import { LoginService } from './services/login-service.ts';
 import { MappingService } from './services/mapping-service.ts';
+import { MetricsService } from './services/metrics-service.ts';
 import { NamespaceService } from './services/namespace-service.ts';
 import { NodeService } from './services/node-service.ts';
 import { PlanService } from './services/plan-service.ts';
@@ -54,11 +57,11 @@ export interface ControlPlane {
 export function compose(env: Env, docs: DocsAssets): ControlPlane {
   const settings = parseSettings(env);
   const log = createLog((level, line) => console[level](line));
-  const { databaseUrl, neonFetchEndpoint, encryptionKey, operatorKey, apiHosts } = settings;
+  const { databaseUrl, neonFetchEndpoint, encryptionKeys, operatorKey, apiHosts } = settings;
   const database = openDatabase({ url: databaseUrl, fetchEndpoint: neonFetchEndpoint });
   const postgres = createPostgres(database);
   const urls = { http: settings.publicHttpUrl, https: settings.publicHttpsUrl };
-  const secrets = createCipher(encryptionKey, 'mapping-secret');
+  const secrets = createCipher(encryptionKeys, 'mapping-secret');
 
   const bindings = createBindingRepository(postgres);
   const policies = createPolicyRepository(postgres, secrets, urls);
@@ -76,7 +79,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
   const claimRepository = createClaimRepository(postgres);
   const handovers = new Handovers({
     repository: claimRepository,
-    cipher: createCipher(encryptionKey, 'client-handover'),
+    cipher: createCipher(encryptionKeys, 'client-handover'),
   });
   const rateLimiter = createRateLimiter({ shard: (index) => rateLimiterStub(env, index), log, now: Date.now });
   const domainParts = composeDomains({
@@ -111,6 +114,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
       logins: new LoginService({ logins: live.logins, tokens: live.loginTokens, rateLimiter, now: Date.now }),
       namespaces: new NamespaceService({ namespaces: createNamespaceRepository(postgres) }),
       signingKeys: live.signingKeys,
+      encryptionKeys: composeEncryption(settings, postgres),
       clients,
       claims: new ClaimService({ claims: claimRepository, handovers, policies, rateLimiter, teller }),
       mappings: new MappingService({
@@ -130,8 +134,9 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
         joinTokens: createJoinTokenRepository(postgres),
         ...{ control, dnsOwners },
       }),
-      idempotencyKeys: createIdempotencyRepository(postgres, createCipher(encryptionKey, 'stored-answer')),
+      idempotencyKeys: createIdempotencyRepository(postgres, createCipher(encryptionKeys, 'stored-answer')),
       health: createHealthRepository(postgres),
+      metrics: new MetricsService([createDnsMetricsRepository(postgres)]),
       rateLimiter,
       log,
       docs,
@@ -154,6 +159,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
     sweep: () =>
       live.sweep({
         proofs: domainParts.proofSweep,
+        setups: domainParts.setupSweep,
         zones: { sweep: sweepZones },
         certificates: { sweep: sweepCertificates },
         dnsOwners,

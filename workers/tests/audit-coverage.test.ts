@@ -47,7 +47,8 @@ let proof = '';
 
 before(async () => {
   resolver = await startResolver(() => proof);
-  stack = await TestStack.start({ DNS_RESOLVER_URL: resolver.url });
+  // An authority to which nobody connects: what is ordered waits.
+  stack = await TestStack.start({ DNS_RESOLVER_URL: resolver.url, ACME_DIRECTORY_URL: 'http://127.0.0.1:1/directory' });
   const { body } = await stack.asOperator('POST', '/join-tokens', { uses: null });
   relay = new FakeRelay(stack.url);
   await relay.register({ join_token: body['join_token'] as string });
@@ -198,6 +199,15 @@ const CASES: Record<string, () => Promise<Case> | Case> = {
     const { client_id, auth_code } = await made('/clients', { client_name: 'to rotate' });
     const rows: Row[] = [{ action: 'client.rotate_code', shape: 'order' }];
     return { path: `/clients/${client_id}/rotate-code`, rows, secrets: [auth_code as string] };
+  },
+  'POST /certificates/{certificate_id}/renew': async () => {
+    const { domain_id, full_domain } = await made('/domains', newDomain('secured'));
+    const { rows } = await stack.database.query<{ id: number }>(
+      `insert into certificates (names, domain_id, challenge) values (array[$1], $2, 'http-01') returning certificate_id as id`,
+      [full_domain, domain_id],
+    );
+    const path = `/certificates/${rows[0]?.id}/renew`;
+    return { path, rows: [{ action: 'certificate.renew', shape: 'order' }] };
   },
   'POST /clients/claim': async () => {
     const { clientId: anonymous_client_id, authCode } = await stack.newAnonymous();

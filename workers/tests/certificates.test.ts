@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type DohFront, startDohFront } from '@tunnox/testing/doh-front';
 import { needs } from '@tunnox/testing/needs';
 import { type PebbleFixture, startPebble } from '@tunnox/testing/pebble';
+import { freePortBlock } from '@tunnox/testing/port-block';
 import { type PowerDnsFixture, startPowerDns } from '@tunnox/testing/powerdns';
 import { waitFor } from '@tunnox/testing/wait-for';
 import type { FakeRelay } from './fake-relay.ts';
+import { readProgram } from './previous-version/fixture.ts';
+import { RunningProgram } from './previous-version/running-program.ts';
 import type { Body, TestStack } from './test-stack.ts';
 
 const skip = needs('pdns_server', 'pebble');
 const BASE = 'tunnox.example';
+const OPERATOR_KEY = 'operator-key-of-the-tests-0123456789';
 const WAIT_MS = 60_000;
 
 let dns: PowerDnsFixture;
@@ -94,7 +101,7 @@ async function until(name: string, holds: (certificate: Body) => boolean): Promi
 
 async function sweep(): Promise<void> {
   await stack.sweep().catch((error: unknown) => {
-    if (process.env['STRICT'] !== undefined) throw new Error(stack.logLines.slice(-20).join('\n'), { cause: error });
+    throw new Error(stack.logLines.slice(-20).join('\n'), { cause: error });
   });
 }
 
@@ -257,34 +264,42 @@ test('a validation that fails is told in the words of the authority, and tried a
   assert.deepEqual([active['retry_count'], active['last_error']], [0, null]);
 });
 
-test('a Worker that dies at every step leaves one order, and a certificate in the end', { skip }, async () => {
-  const tenant = await stack.newUser('dies');
-  const name = 'dies.customer.example';
-  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
-  const seen = new Set<string>();
-  await provedDomain(tenant, name);
-  await waitFor(async () => {
-    const { rows } = await stack.database.query<{ state: string; running: boolean; active: boolean }>(
-      `select coalesce(order_state->>'finalized', state) as state, lease_until > now() as running, state = 'active' as active
+test(
+  'a Worker that dies at every step goes on where it was, and there is a certificate in the end',
+  { skip },
+  async () => {
+    const tenant = await stack.newUser('dies');
+    const name = 'dies.customer.example';
+    await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+    const seen = new Set<string>();
+    const before = stack.runtimes.length;
+    await provedDomain(tenant, name);
+    await waitFor(async () => {
+      const { rows } = await stack.database.query<{ state: string; running: boolean; active: boolean }>(
+        `select coalesce(order_state->>'finalized', state) as state, lease_until > now() as running, state = 'active' as active
        from certificates where names = $1`,
-      [[name]],
-    );
-    const [row] = rows;
-    if (row === undefined || row.active) return row?.active === true;
-    if (!seen.has(row.state)) {
-      seen.add(row.state);
-      process.kill(stack.runtimes.at(-1) as number, 'SIGKILL');
-    }
-    // What its lease would end after some minutes.
-    await stack.database.query(`update certificates set lease_until = now() where names = $1 and lease_until > now()`, [
-      [name],
-    ]);
-    await stack.sweep().catch(() => {});
-    return false;
-  }, WAIT_MS);
-  assert.ok(seen.size >= 2, [...seen].join());
-  assert.equal(await ordersOf(name), 1);
-});
+        [[name]],
+      );
+      const [row] = rows;
+      if (row === undefined || row.active) return row?.active === true;
+      if (!seen.has(row.state)) {
+        seen.add(row.state);
+        process.kill(stack.runtimes.at(-1) as number, 'SIGKILL');
+      }
+      // What its lease would end after some minutes.
+      await stack.database.query(
+        `update certificates set lease_until = now() where names = $1 and lease_until > now()`,
+        [[name]],
+      );
+      await stack.sweep().catch(() => {});
+      return false;
+    }, WAIT_MS);
+    assert.ok(seen.size >= 2, [...seen].join());
+    assert.ok(stack.runtimes.length >= before + seen.size, 'each one died');
+    // One that dies between the order and writing it down leaves an order that nobody knows.
+    assert.ok((await ordersOf(name)) <= 2);
+  },
+);
 
 test('the limits of the authority are kept, for names and for tenants', { skip }, async () => {
   const name = 'shop.customer.example';
@@ -299,6 +314,27 @@ test('the limits of the authority are kept, for names and for tenants', { skip }
   assert.equal(held['state'], 'active');
   assert.ok(Date.parse(held['next_attempt_at'] as string) > Date.now() + 5 * 86_400_000);
   assert.equal(await ordersOf(name), before);
+});
+
+test('two control planes at once make one order', { skip }, async () => {
+  const tenant = await stack.newUser('both');
+  const name = 'both.customer.example';
+  await provedDomain(tenant, name);
+  await until(name, (one) => one['last_error'] !== null);
+  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+  const second = await stack.addControlPlane();
+  await stack.database.query('update certificates set next_attempt_at = now() where names = $1', [[name]]);
+  // One that is at its limit: asking for it wakes the work on all of them, in both places at once.
+  const { certificate_id } = (await certificateOf('shop.customer.example')) as Body;
+  const wakes = [stack.url, second].map((url) =>
+    fetch(`${url}/api/v1/certificates/${certificate_id}/renew`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${OPERATOR_KEY}` },
+    }),
+  );
+  for (const answer of await Promise.all(wakes)) assert.equal(answer.status, 200);
+  await until(name, (one) => one['state'] === 'active');
+  assert.equal(await ordersOf(name), 1);
 });
 
 test('a domain takes its certificate with it, and relays hear of that too', { skip }, async () => {
@@ -343,12 +379,48 @@ test('tenants see the certificates of their own domains, and nobody sees a key',
   }
 });
 
+test('a relay of the previous version passes over what it does not know, and goes on', { skip }, async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'tunnox-previous-'));
+  const file = join(dir, 'relay.mjs');
+  await writeFile(file, await readProgram('relay'));
+  const { body } = await stack.asOperator('POST', '/join-tokens', { uses: null });
+  const first = await freePortBlock(30);
+  const ports = ['AGENT_TCP', 'AGENT_WS', 'HTTP', 'HTTPS', 'BRIDGE', 'METRICS'].map(
+    (port, index) => [`TUNNOX_${port}_PORT`, String(first + index)] as const,
+  );
+  const program = new RunningProgram('The previous relay', file, [], {
+    ...Object.fromEntries(ports),
+    ...{
+      TUNNOX_PUBLIC_PORTS: `${first + 10}-${first + 19}`,
+      TUNNOX_API_URL: stack.url,
+      TUNNOX_STATE_DIR: join(dir, 'state'),
+    },
+    ...{
+      TUNNOX_JOIN_TOKEN: body['join_token'] as string,
+      TUNNOX_BIND: '127.0.0.1',
+      TUNNOX_PUBLIC_ADDRESS: '127.0.0.1',
+    },
+  });
+  t.after(async () => {
+    await program.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+  const { node_id } = await program.says((line) => line['type'] === 'ready');
+  await renew('fails.customer.example');
+  const said = await program.says((line) => /was not understood/.test(String(line['msg'])));
+  assert.equal(typeof said['seq'], 'number');
+  // What follows still comes.
+  const drained = await stack.asOperator('POST', `/nodes/${String(node_id)}/drain`, {});
+  assert.ok(drained.status < 300, JSON.stringify(drained.body));
+  await program.says((line) => /wants this relay to drain/.test(String(line['msg'])));
+});
+
 test('only relays are given keys, and tokens', { skip }, async () => {
   for (const path of [
     '//relay/v1/certificates?since=0',
     '//relay/v1/acme-challenge?token=abcdefghijklmnop&host=a.example',
   ]) {
-    for (const token of [undefined, 'operator-key-of-the-tests-0123456789', (await stack.newAnonymous()).token]) {
+    for (const token of [undefined, OPERATOR_KEY, (await stack.newAnonymous()).token]) {
       assert.equal((await stack.call('GET', path, { token })).status, 401);
     }
   }

@@ -91,6 +91,10 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
     );
   }
 
+  /** Nobody looks where the domains lead: other queries than those for proofs. */
+  const seenAlready = () =>
+    stack.database.query("update http_domain_mappings set setup_due_at = now() + interval '1 day'");
+
   const makeDue = (domain: Body) =>
     stack.database.query('update http_domain_mappings set proof_due_at = now() where id = $1', [domain['domain_id']]);
 
@@ -539,6 +543,7 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
        from http_domain_mappings, generate_series(1, 149) n where id = $1`,
       [first['domain_id']],
     );
+    await seenAlready();
     const due = async (): Promise<number> =>
       (
         await stack.database.query<{ due: number }>(
@@ -570,7 +575,7 @@ suite('proofs of custom domains', { skip: needs('pdns_server') }, () => {
     await stack.database.query(`update http_domain_mappings set proof_due_at = now() where id = $1`, [
       made.body['domain_id'],
     ]);
-    await postponeOthers(tenant.userId);
+    await seenAlready();
     const before = front.queries;
     await stack.sweep();
     assert.equal(front.queries, before);

@@ -10,6 +10,7 @@ export interface Belongings {
   siblingToken: string;
   mappingId: number;
   domainId: number;
+  certificateId: number;
   host: string;
   /** Words that stand in nobody's answers but those of who may see these things. The name itself is public. */
   marks: string[];
@@ -74,7 +75,13 @@ async function belongings(
   const domain = await made(
     stack.call('POST', '/domains', { token, body: { client_id: client.clientId, subdomain: `${name}-name`, ...web } }),
   );
+  // As the work on certificates makes it for a domain of one's own.
+  const certificate = await stack.database.query<{ id: number }>(
+    `insert into certificates (names, domain_id, challenge) values (array[$1], $2, 'http-01') returning certificate_id as id`,
+    [domain['full_domain'], domain['domain_id']],
+  );
   return {
+    certificateId: Number(certificate.rows[0]?.id),
     ...{ clientId: client.clientId, agentToken: client.token, ticket: client.ticket },
     ...{ siblingId: sibling.clientId, siblingToken: sibling.token },
     ...{ mappingId: mapping['mapping_id'] as number, domainId: domain['domain_id'] as number },

@@ -2,7 +2,9 @@ import { type Me, meSchema } from '@tunnox/domain/api/users';
 import type { ApiCaller } from './api-caller.ts';
 import { type Bearer, type CallOptions, Resource, V1 } from './resource.ts';
 import { ApiKeys } from './resources/api-keys.ts';
+import { Certificates } from './resources/certificates.ts';
 import { Clients } from './resources/clients.ts';
+import { Dns } from './resources/dns.ts';
 import { Domains } from './resources/domains.ts';
 import { Mappings } from './resources/mappings.ts';
 import { Namespaces } from './resources/namespaces.ts';
@@ -27,6 +29,8 @@ export class ManagementApi extends Resource {
   readonly clients: Clients;
   readonly mappings: Mappings;
   readonly domains: Domains;
+  readonly dns: Dns;
+  readonly certificates: Certificates;
   readonly reservedNames: ReservedNames;
   readonly routes: Routes;
   readonly stats: Stats;
@@ -44,6 +48,8 @@ export class ManagementApi extends Resource {
     this.clients = new Clients(caller, bearer);
     this.mappings = new Mappings(caller, bearer);
     this.domains = new Domains(caller, bearer);
+    this.dns = new Dns(caller, bearer);
+    this.certificates = new Certificates(caller, bearer);
     this.reservedNames = new ReservedNames(caller, bearer);
     this.routes = new Routes(caller, bearer);
     this.stats = new Stats(caller, bearer);

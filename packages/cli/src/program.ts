@@ -8,7 +8,9 @@ import { status } from './commands/status.ts';
 import { tcp, type TcpOptions } from './commands/tcp.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import type { Io } from './io.ts';
+import { addCertsCommands } from './manage/certs-commands.ts';
 import { addClientsCommands } from './manage/clients-commands.ts';
+import { addDnsCommands } from './manage/dns-commands.ts';
 import { addDomainsCommands } from './manage/domains-commands.ts';
 import { addKeysCommands } from './manage/keys-commands.ts';
 import { addMappingsCommands } from './manage/mappings-commands.ts';
@@ -131,6 +133,8 @@ export function createProgram(io: Io, done: (exitCode: number) => void): Command
   addClientsCommands(program, context);
   addMappingsCommands(program, context);
   addDomainsCommands(program, context);
+  addDnsCommands(program, context);
+  addCertsCommands(program, context);
   addKeysCommands(program, context);
   addUsageCommand(program, context);
   addNodesCommands(program, context);

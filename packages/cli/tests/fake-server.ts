@@ -119,6 +119,7 @@ export class FakeServer {
       proofs: [],
       proof_checked_at: null,
       proof_missing_since: null,
+      setup: null,
       proof_due_at: null,
       verified_at: null,
       target_scheme: wish.target_scheme ?? 'http',

@@ -245,7 +245,7 @@ describe('certificates from the name server to the visitor', { skip }, () => {
     assert.deepEqual(failures, []);
     assert.ok(handshakes > 20, String(handshakes));
     assert.equal(new Set(serials.values()).size, 2);
-    assert.ok((await active(BASE)).version > before.version);
+    assert.ok((await active(BASE)).certificate_version > before.certificate_version);
     long.write(`GET / HTTP/1.1\r\nHost: ${subdomain}\r\nConnection: close\r\n\r\n`);
     assert.match(await text(long), /^HTTP\/1\.1 200 /);
   });

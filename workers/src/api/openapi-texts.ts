@@ -42,6 +42,8 @@ export const TAGS = [
   { name: 'clients', description: 'The identities of agents' },
   { name: 'mappings', description: 'Public ports, and private ones from one client to another' },
   { name: 'domains', description: 'HTTP names: under a base domain, or one’s own' },
+  { name: 'dns', description: 'Zones at DNS providers, their records as they shall be, and what was done about them' },
+  { name: 'certificates', description: 'Certificates of base domains and custom domains, which come and go with them' },
   { name: 'routes', description: 'What endpoints are bound to, and where their clients are' },
   { name: 'namespaces', description: 'Teams that share clients, mappings and domains' },
   { name: 'stats', description: 'Traffic and use, now and over time' },
@@ -49,6 +51,7 @@ export const TAGS = [
   { name: 'audit', description: 'Who has changed what' },
   { name: 'nodes', description: 'Relays, and the tokens with which they join (operators)' },
   { name: 'signing-keys', description: 'Keys that sign tickets and tokens (operators)' },
+  { name: 'encryption-keys', description: 'The key under which secrets are stored (operators)' },
   { name: 'service', description: 'Health of the control plane itself' },
 ];
 
@@ -62,6 +65,10 @@ export const PARAMETER_DESCRIPTIONS: Partial<Record<string, string>> = {
   client_id: 'Id of the client',
   mapping_id: 'Id of the mapping',
   domain_id: 'Id of the domain',
+  certificate_id: 'Id of the certificate',
+  credential_id: 'Id of the DNS credential',
+  zone_id: 'Id of the DNS zone',
+  record_id: 'Id of the DNS record',
   namespace_id: 'Id of the team',
   node_id: 'Id of the relay, such as `node-001`',
   token_id: 'Id of the join token',

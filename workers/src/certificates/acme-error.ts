@@ -79,7 +79,11 @@ export function problemText(problem: z.infer<typeof acmeProblemSchema> | undefin
   const parts = (problem.subproblems ?? []).flatMap(({ detail, identifier }) =>
     detail === undefined ? [] : [identifier === undefined ? detail : `${identifier.value}: ${detail}`],
   );
-  const text = [problem.detail, ...parts].join('; ').replaceAll(/\p{Cc}+/gu, ' ');
+  const text = [problem.detail, ...parts]
+    .join('; ')
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .trim();
+  if (text === '') return null;
   return text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX - 1)}…` : text;
 }
 

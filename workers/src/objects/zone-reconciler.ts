@@ -13,7 +13,10 @@ const FAILED_RETRY_MS = 40_000;
 
 /** A zone that another control plane works on is looked at again after this time. */
 const BUSY_RETRY_MS = 5000;
-const BUSY_TRIES_MAX = 4;
+
+/** Somebody who asks for a run and finds the zone taken waits so long for each try, and for so many of them. */
+const ASKED_RETRY_MS = 500;
+const ASKED_TRIES_MAX = 24;
 
 interface ZoneState {
   /** null: never woken. */
@@ -56,8 +59,8 @@ export class ZoneReconciler extends DurableObject<Env> {
         await this.#arm();
         return outcome.runId;
       }
-      if (tries === BUSY_TRIES_MAX) return null;
-      await scheduler.wait(BUSY_RETRY_MS);
+      if (tries === ASKED_TRIES_MAX) return null;
+      await scheduler.wait(ASKED_RETRY_MS);
     }
   }
 

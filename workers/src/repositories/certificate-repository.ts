@@ -12,7 +12,7 @@ import { domainsOf, insertAudit, moment, selectPage } from './sql-parts.ts';
 const SELECT = sql`select c.certificate_id, c.names, c.base_domain, c.domain_id, c.state, c.challenge,
   ${moment('c.not_before')} as not_before, ${moment('c.not_after')} as not_after,
   ${moment('c.next_attempt_at')} as next_attempt_at, c.retry_count, c.last_error, ${moment('c.created_at')} as created_at,
-  ${moment('c.updated_at')} as updated_at, c.row_version as version, d.namespace_id`;
+  ${moment('c.updated_at')} as updated_at, c.row_version as certificate_version, d.namespace_id`;
 const FROM = sql`certificates c left join http_domain_mappings d on d.id = c.domain_id`;
 
 /** A statement runs for seconds; a version that is older has no earlier one still to come. */

@@ -7,6 +7,9 @@ import { transactionIf } from './transaction-if.ts';
 /** Window in which a credential's calls are counted. */
 export const CALL_WINDOW = sql.raw(`interval '5 minutes'`);
 
+/** Errors that another token or endpoint may heal. */
+const WITH_CREDENTIAL = sql.raw(`'unauthorized', 'zone_missing', 'unreachable', 'rate_limited', 'held'`);
+
 const SELECT = sql`select c.credential_id, c.user_id, c.name, c.provider, c.endpoint,
   case when c.window_started_at > now() - ${CALL_WINDOW} then c.window_calls else 0 end as calls,
   case when c.blocked_until > now() then ${moment('c.blocked_until')} end as blocked_until,
@@ -54,7 +57,8 @@ export function createDnsCredentialRepository(postgres: Postgres): DnsCredential
         window_calls: tokenEncrypted === undefined ? undefined : sql`0`,
         blocked_until: tokenEncrypted === undefined ? undefined : sql`null`,
       });
-      const rows = await transactionIf(
+      const isOther = sql.raw(String(tokenEncrypted !== undefined || endpoint !== undefined));
+      const rows = await transactionIf<{ zone_ids: number[] | null }>(
         postgres,
         lockCredential(credentialId),
         { table: 'provider_credentials', id: credentialId, ifVersion },
@@ -65,10 +69,15 @@ export function createDnsCredentialRepository(postgres: Postgres): DnsCredential
             sql`, `,
           )}
           where credential_id = ${credentialId} returning credential_id, user_id
+        ), due as (
+          update domain_dns_records r set next_retry_at = now(), retry_count = 0 from changed join dns_zones z using (credential_id)
+          where ${isOther} and r.zone_id = z.zone_id and r.last_error_code in (${WITH_CREDENTIAL}) returning r.zone_id
         ), audited as (${auditCredential(audit, 'changed')})
-        select credential_id from changed`,
+        select (select array_agg(z.zone_id) from dns_zones z where ${isOther} and z.credential_id = changed.credential_id)
+          as zone_ids from changed`,
       );
-      return rows.length > 0;
+      const [row] = rows;
+      return row === undefined ? null : (row.zone_ids ?? []);
     },
 
     async remove(credentialId, audit, ifVersion) {

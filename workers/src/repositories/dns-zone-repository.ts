@@ -63,6 +63,8 @@ export function createDnsZoneRepository(postgres: Postgres): DnsZoneRepository {
       audit,
       ifVersion,
     ) {
+      // Another provider has none of the records, and what waits for a person may work there.
+      const isMoved = sql.raw(String(credentialId !== undefined));
       const set = assignments({
         credential_id: credentialId === undefined ? undefined : sql`${credentialId}`,
         provider_zone_id: providerZoneId === undefined ? undefined : sql`${providerZoneId}`,
@@ -82,8 +84,10 @@ export function createDnsZoneRepository(postgres: Postgres): DnsZoneRepository {
           update dns_zones set ${sql.join([...set, sql`row_version = row_version + 1`, sql`updated_at = now()`], sql`, `)}
           where zone_id = ${zoneId} returning zone_id, user_id
         ), due as (
-          update domain_dns_records r set next_retry_at = now(), retry_count = 0
-          from changed where r.zone_id = changed.zone_id and r.next_retry_at is not null
+          update domain_dns_records r set next_retry_at = now(), retry_count = 0,
+            provider_record_id = case when ${isMoved} then null else r.provider_record_id end
+          from changed where r.zone_id = changed.zone_id
+            and (r.next_retry_at is not null or ${isMoved} and (r.status = 'error' or r.provider_record_id is not null))
         ), audited as (${auditZone(audit, 'changed')})
         select zone_id from changed`,
       );

@@ -1,6 +1,6 @@
 import { PROOF_LABEL } from '@tunnox/domain/name-rules';
 import { type SQL, sql } from 'drizzle-orm';
-import { OWNER_RULES } from '../dns-sync/owners/owner-rules.ts';
+import { OWNER_RULES } from '../services/owner-rules.ts';
 import { TXT_PREFIX } from '../services/domain-proof.ts';
 import { changeRecords } from './owner-records-sql.ts';
 

@@ -28,6 +28,9 @@ import {
 import { transactionIf } from './transaction-if.ts';
 import { allWanted, replaceUpstreams, wantedUpstreams } from './upstream-sql.ts';
 
+/** Of the relays, to whoever wants to make records of them. */
+const ADDRESSES_SHOWN = 8;
+
 const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id, d.namespace_id,
   (select e.client_id from endpoint_upstreams e where e.domain_id = d.id order by e.priority, e.client_id limit 1) as client_id,
   ${upstreamRows(sql.raw('e.domain_id = d.id'))} as upstreams,
@@ -39,6 +42,17 @@ const SELECT_DOMAIN = sql`select d.id as domain_id, d.user_id, d.namespace_id,
   d.full_domain, d.subdomain, d.base_domain, d.verification_state, d.proof_token,
   ${moment('d.verified_at')} as verified_at, ${moment('d.proof_checked_at')} as proof_checked_at,
   ${moment('d.proof_missing_since')} as proof_missing_since,
+  case when d.base_domain is null then jsonb_build_object(
+    'seen', d.setup,
+    'zoneConnected', exists (select from dns_zones z where z.user_id = d.user_id and z.owner_records
+      and (z.domain = d.full_domain or d.full_domain like '%.' || z.domain)),
+    'isApex', exists (select from dns_zones z where z.user_id = d.user_id and z.domain = d.full_domain),
+    'relayAddresses', (select coalesce(jsonb_agg(r.address), '[]') from (
+      select distinct a.address from relay_nodes n cross join lateral (values (n.public_ipv4), (n.public_ipv6)) a (address)
+      where n.status = 'online' and a.address is not null order by 1 limit ${ADDRESSES_SHOWN}) r),
+    'certificate', (select jsonb_build_object('state', c.state, 'notAfter', ${moment('c.not_after')},
+        'lastError', c.last_error) from certificates c where c.domain_id = d.id order by c.certificate_id desc limit 1)
+  ) end as setup_facts,
   case when d.proof_token is not null then ${moment('d.proof_due_at')} end as proof_due_at,
   d.target_scheme, d.target_host, d.target_port, d.host_header, d.tls_mode, d.status = 'active' as enabled,
   jsonb_build_object('allow', to_jsonb(d.access_allow), 'deny', to_jsonb(d.access_deny)) as access,

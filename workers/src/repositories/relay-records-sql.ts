@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { OWNER_RULES } from '../dns-sync/owners/owner-rules.ts';
+import { OWNER_RULES } from '../services/owner-rules.ts';
 import { changeRecords } from './owner-records-sql.ts';
 import { array } from './sql-parts.ts';
 

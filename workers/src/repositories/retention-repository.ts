@@ -34,6 +34,14 @@ export function createRetentionRepository(postgres: Postgres): RetentionReposito
     removeSessions: (before, limit) => remove('client_sessions', sql`detached_at < ${before.toISOString()}`, limit),
     removeAudit: (before, limit) => remove('audit_log', sql`at < ${before.toISOString()}`, limit),
     removeBandwidth: (before, limit) => remove('user_bandwidth', sql`reported_at < ${before.toISOString()}`, limit),
+    removeDnsRuns: (before, limit) => remove('dns_runs', sql`started_at < ${before.toISOString()}`, limit),
+    trimDnsRuns: (kept, limit) =>
+      remove(
+        'dns_runs',
+        sql`run_id in (select n.run_id from dns_zones z,
+          lateral (select r.run_id from dns_runs r where r.zone_id = z.zone_id order by r.run_id desc offset ${kept}) n)`,
+        limit,
+      ),
   };
 }
 

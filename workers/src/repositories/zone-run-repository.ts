@@ -8,6 +8,15 @@ import { markRunning, writeResults } from './zone-row-sql.ts';
 const EXEMPT = sql.raw(`(r.owner_type in ('node_group', 'line_group', 'acme_challenge')
   or (r.automatic and r.owner_type = 'website_domain' and r.type in ('A', 'AAAA')))`);
 
+/** Counts the runs of `done`. */
+const ADD_TO_TOTALS = sql.raw(`
+  insert into dns_run_totals as t (zone_id, kind, status, runs, provider_calls, failed_records, seconds)
+  select zone_id, kind, status, count(*), sum(provider_calls), sum(coalesce((counts->>'failed')::int, 0)),
+    sum(extract(epoch from finished_at - started_at)) from done group by zone_id, kind, status
+  on conflict (zone_id, kind, status) do update set runs = t.runs + excluded.runs,
+    provider_calls = t.provider_calls + excluded.provider_calls,
+    failed_records = t.failed_records + excluded.failed_records, seconds = t.seconds + excluded.seconds`);
+
 /** Zones that nobody has worked on for this time may have lost their alarm. */
 const NEGLECT = sql.raw(`interval '2 minutes'`);
 const NEGLECTED_PASS = sql.raw(`interval '20 minutes'`);
@@ -36,8 +45,8 @@ export function createZoneRunRepository(postgres: Postgres, clock: ReconcilerClo
           from taken z where r.zone_id = z.zone_id and r.status = 'running' and r.run_fence < z.fence
         ), cut_short as (
           update dns_runs n set status = 'failed', error = 'The run was cut short', finished_at = ${now()}
-          from taken z where n.zone_id = z.zone_id and n.status = 'running'
-        )
+          from taken z where n.zone_id = z.zone_id and n.status = 'running' returning n.*
+        ), done as (select * from cut_short), counted as (${ADD_TO_TOTALS})
         select z.zone_id as "zoneId", z.domain, z.credential_id as "credentialId",
           z.provider_zone_id as "providerZoneId", z.tag, z.policy, z.guard_share::float8 as "guardShare", z.fence
         from taken z`);
@@ -120,10 +129,12 @@ export function createZoneRunRepository(postgres: Postgres, clock: ReconcilerClo
 
     async finishRun(runId, { status, plan, counts, planHash, providerCalls, error }) {
       await postgres.query(sql`
-        update dns_runs set status = ${status}, plan = ${JSON.stringify(plan)}::jsonb,
-          counts = ${JSON.stringify(counts)}::jsonb, plan_hash = ${planHash}, provider_calls = ${providerCalls},
-          error = ${error}, finished_at = ${now()}
-        where run_id = ${runId} and status = 'running'`);
+        with done as (
+          update dns_runs set status = ${status}, plan = ${JSON.stringify(plan)}::jsonb,
+            counts = ${JSON.stringify(counts)}::jsonb, plan_hash = ${planHash}, provider_calls = ${providerCalls},
+            error = ${error}, finished_at = ${now()}
+          where run_id = ${runId} and status = 'running' returning *
+        ) ${ADD_TO_TOTALS}`);
     },
   };
 }

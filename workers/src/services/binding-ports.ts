@@ -2,6 +2,7 @@ import type { Domain } from '@tunnox/domain/api/domains';
 import type { Mapping } from '@tunnox/domain/api/mappings';
 import type { AuditEntry } from './audit.ts';
 import type { OverQuota } from './client-ports.ts';
+import type { StoredSetupFacts } from './domain-setup.ts';
 import type { IfVersion } from './if-version.ts';
 import type { PageRequest, PageRows } from './page.ts';
 import type { Tenant } from './principal.ts';
@@ -82,9 +83,11 @@ export interface MappingRepository {
 }
 
 /** A domain as stored; state and addresses are added by the service. */
-export type DomainRecord = Omit<Domain, 'status' | 'url' | 'urls' | 'custom' | 'proofs' | 'upstreams'> & {
+export type DomainRecord = Omit<Domain, 'status' | 'url' | 'urls' | 'custom' | 'proofs' | 'upstreams' | 'setup'> & {
   upstreams: UpstreamRow[];
   proof_token: string | null;
+  /** null: it lies under a base domain. */
+  setup_facts: StoredSetupFacts | null;
 };
 
 export interface NewDomain {

@@ -2,7 +2,7 @@ import type { Page, PageQuery } from '@tunnox/domain/api/common';
 import type { CreateDnsCredential, DnsCredential, UpdateDnsCredential } from '@tunnox/domain/api/dns';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
-import type { DnsCredentialRepository, DnsCredentialRow, ZoneFinder } from './dns-ports.ts';
+import type { DnsCredentialRepository, DnsCredentialRow, ZoneFinder, ZoneOwners } from './dns-ports.ts';
 import type { IfVersion } from './if-version.ts';
 import type { KeyedCipher } from './keyed-cipher.ts';
 import { toPage, toPageRequest } from './page.ts';
@@ -12,6 +12,7 @@ import { isPrivateHost } from './private-host.ts';
 export interface DnsCredentialServiceDeps {
   credentials: DnsCredentialRepository;
   finder: Pick<ZoneFinder, 'callsMax'>;
+  owners: Pick<ZoneOwners, 'wake'>;
   /** For tokens. */
   cipher: KeyedCipher;
 }
@@ -65,9 +66,9 @@ export class DnsCredentialService {
       after: { name, endpoint, ...(token === undefined ? {} : { token: 'changed' }) },
     });
     const change = { name, tokenEncrypted, endpoint };
-    if (!(await this.#deps.credentials.update(credentialId, change, audit, ifVersion))) {
-      throw notFound('DNS credential', credentialId);
-    }
+    const zoneIds = await this.#deps.credentials.update(credentialId, change, audit, ifVersion);
+    if (zoneIds === null) throw notFound('DNS credential', credentialId);
+    await Promise.all(zoneIds.map((zoneId) => this.#deps.owners.wake(zoneId)));
     return await this.find(caller, credentialId);
   }
 

@@ -26,7 +26,13 @@ export interface DnsCredentialRepository {
   create(credential: NewDnsCredential, audit: AuditEntry): Promise<number>;
   find(credentialId: number, tenant: Tenant): Promise<DnsCredentialRow | null>;
   list(tenant: Tenant, page: PageRequest): Promise<PageRows<DnsCredentialRow>>;
-  update(credentialId: number, change: DnsCredentialChange, audit: AuditEntry, ifVersion: IfVersion): Promise<boolean>;
+  /** @returns Zones in which records are due by it that the old one could not make; null: there is no such credential. */
+  update(
+    credentialId: number,
+    change: DnsCredentialChange,
+    audit: AuditEntry,
+    ifVersion: IfVersion,
+  ): Promise<number[] | null>;
   /** @returns `in_use`: zones need it. */
   remove(credentialId: number, audit: AuditEntry, ifVersion: IfVersion): Promise<'done' | 'in_use' | 'gone'>;
 }

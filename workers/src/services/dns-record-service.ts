@@ -54,9 +54,12 @@ export class DnsRecordService {
     });
     const outcome = await this.#deps.records.create(record, RECORDS_MAX, audit);
     switch (outcome.outcome) {
-      case 'done':
+      case 'done': {
+        // As it was stored: by the time that it is read again it may be on its way.
+        const made = await this.find(caller, outcome.recordId);
         await this.#deps.owners.wake(zone.zone_id);
-        return await this.find(caller, outcome.recordId);
+        return made;
+      }
       case 'exists':
         throw new TunnoxError('conflict', `There is a record ${type} ${name} ${value} already`, {
           details: { record_id: outcome.recordId },
@@ -112,8 +115,9 @@ export class DnsRecordService {
     });
     const zoneId = await this.#deps.records.retry(recordId, audit);
     if (zoneId === null) throw notFound('DNS record', recordId);
+    const retried = await this.find(caller, recordId);
     await this.#deps.owners.wake(zoneId);
-    return await this.find(caller, recordId);
+    return retried;
   }
 }
 

@@ -2,18 +2,20 @@ import type { Domain, VerifiedDomain } from '@tunnox/domain/api/domains';
 import { PROOF_LABEL } from '@tunnox/domain/name-rules';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import { auditOf } from './audit.ts';
-import type { DomainRepository } from './binding-ports.ts';
+import type { DomainRecord, DomainRepository } from './binding-ports.ts';
 import type { ChangeTeller } from './change-teller.ts';
 import type { DomainProofRepository, ProofSchedule } from './domain-proof-ports.ts';
 import type { RatePolicy } from './gcra.ts';
 import { type Caller, notFound, requireWrite, tenantOf } from './principal.ts';
 import type { ProofLooks } from './proof-looks.ts';
 import type { RateLimiter } from './rate-limiter.ts';
+import type { SetupLooks } from './setup-looks.ts';
 
 export interface DomainProofServiceDeps {
   domains: Pick<DomainRepository, 'find'>;
   proofs: Pick<DomainProofRepository, 'find' | 'record'>;
   looks: ProofLooks;
+  setups: Pick<SetupLooks, 'refresh'>;
   teller: ChangeTeller;
   rateLimiter: RateLimiter;
   /** A domain as its caller sees it. */
@@ -34,7 +36,7 @@ export const PROOF_SCHEDULE: ProofSchedule = {
   pendingLifeS: 7 * DAY_S,
 };
 
-/** Looks that a user asks for: each is two queries at the resolver. */
+/** Looks that a user asks for: each is seven queries at the resolver. */
 const VERIFY_RATE: RatePolicy = { name: 'verify', perS: 0.5, burst: 20 };
 
 /** Proofs of custom domains, on request. */
@@ -57,9 +59,12 @@ export class DomainProofService {
     if (record === null) throw notFound('domain', domainId);
     requireWrite(caller, record);
     const domain = await proofs.find(domainId);
-    if (domain === null) return { ...(await show(caller, domainId)), delivery: [], checks: [] };
+    if (domain === null) {
+      if (record.base_domain === null) await this.#refreshSetup(record);
+      return { ...(await show(caller, domainId)), delivery: [], checks: [] };
+    }
     await this.#requireTries(domain.userId);
-    const look = await looks.look(domain);
+    const [look] = await Promise.all([looks.look(domain), this.#refreshSetup(record)]);
     const { checks, finding } = look;
     const settled = await looks.settle(domain, look, (action, change) => auditOf(caller, action, change));
     if ('outboxIds' in settled) {
@@ -74,6 +79,15 @@ export class DomainProofService {
         `${PROOF_LABEL}.${domain.fullDomain}: remove the other record, then verify again`,
       { details: { checks } },
     );
+  }
+
+  /** Beside the proof: where nobody can be asked, what was seen last stays. */
+  async #refreshSetup({ domain_id: domainId, full_domain: fullDomain }: DomainRecord): Promise<void> {
+    try {
+      await this.#deps.setups.refresh({ domainId, fullDomain });
+    } catch (error) {
+      if (!(error instanceof TunnoxError) || error.code !== 'unavailable') throw error;
+    }
   }
 
   async #requireTries(userId: number): Promise<void> {

@@ -4,7 +4,9 @@ import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { DomainOutcome, DomainRecord, NameHolder } from './binding-ports.ts';
 import { bindingState } from './binding-state.ts';
 import { overQuota } from './client-service.ts';
+import { setupOf } from './domain-setup.ts';
 import { proofsOf } from './domain-proof.ts';
+import { OWNER_RULES } from './owner-rules.ts';
 import type { Caller } from './principal.ts';
 import { domainUrl, domainUrls, type PublicUrls } from './public-urls.ts';
 
@@ -14,7 +16,7 @@ export function toDomain(
   { presences, waiting }: { presences: ReadonlyMap<number, Presence>; waiting: ReadonlySet<string> },
   { urls, baseDomain }: { urls: PublicUrls; baseDomain: string },
 ): Domain {
-  const { proof_token, ...rest } = record;
+  const { proof_token, setup_facts, ...rest } = record;
   const { full_domain, tls_mode, verification_state } = record;
   const proofs = proof_token === null ? [] : proofsOf(full_domain, proof_token, baseDomain);
   const waits = waiting.has(`domain:${record.domain_id}`);
@@ -22,6 +24,17 @@ export function toDomain(
   return {
     ...rest,
     custom: record.base_domain === null,
+    setup:
+      setup_facts === null
+        ? null
+        : setupOf(
+            {
+              ...setup_facts,
+              ...{ fullDomain: full_domain, verificationState: verification_state, proofs, tlsMode: tls_mode },
+              proofMissingSince: record.proof_missing_since,
+            },
+            { target: `${OWNER_RULES.targetLabel}.${baseDomain}`, baseDomain },
+          ),
     proofs,
     proof: proofs[0] ?? null,
     upstreams,

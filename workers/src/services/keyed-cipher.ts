@@ -14,7 +14,7 @@ const KEY_ID_HEX = 8;
 
 interface Key {
   id: string;
-  key: CryptoKey;
+  key: Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 }
 
 /**

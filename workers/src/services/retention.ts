@@ -7,6 +7,9 @@ export interface RetentionRepository {
   removeSessions(before: Date, limit: number): Promise<number>;
   removeAudit(before: Date, limit: number): Promise<number>;
   removeBandwidth(before: Date, limit: number): Promise<number>;
+  removeDnsRuns(before: Date, limit: number): Promise<number>;
+  /** Leaves the newest runs of each zone. */
+  trimDnsRuns(keptPerZone: number, limit: number): Promise<number>;
 }
 
 const DAY_MS = 86_400_000;
@@ -21,6 +24,9 @@ const SESSIONS_KEPT_DAYS = 30;
 /** Who needs it for longer exports it. */
 const AUDIT_KEPT_DAYS = 400;
 const BANDWIDTH_KEPT_DAYS = 1;
+/** What was planned and done in the DNS, and so many runs of a zone at the most: a failing one has many. */
+const DNS_RUNS_KEPT_DAYS = 30;
+const DNS_RUNS_KEPT = 500;
 
 /** A batch is a short transaction; what one sweep does not finish, the next goes on with. */
 const BATCH = 5000;
@@ -45,6 +51,8 @@ export async function applyRetention(rows: RetentionRepository, nowMs: number): 
   await inBatches((limit) => rows.removeSessions(ago(SESSIONS_KEPT_DAYS), limit));
   await inBatches((limit) => rows.removeAudit(ago(AUDIT_KEPT_DAYS), limit));
   await inBatches((limit) => rows.removeBandwidth(ago(BANDWIDTH_KEPT_DAYS), limit));
+  await inBatches((limit) => rows.removeDnsRuns(ago(DNS_RUNS_KEPT_DAYS), limit));
+  await inBatches((limit) => rows.trimDnsRuns(DNS_RUNS_KEPT, limit));
 }
 
 async function inBatches(work: (limit: number) => Promise<number>): Promise<void> {

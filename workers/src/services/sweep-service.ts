@@ -19,6 +19,8 @@ export interface SweepDeps {
   signingKeys: Pick<SigningKeyService, 'sweep'>;
   /** Proofs of custom domains. */
   proofs: { sweep(): Promise<void> };
+  /** Where custom domains lead. */
+  setups: { sweep(): Promise<void> };
   /** DNS records that follow relays and domains. */
   dnsOwners: { sweep(): Promise<void> };
   /** Zones whose alarm was lost. */
@@ -60,6 +62,7 @@ export async function runSweep(deps: SweepDeps, options: SweepOptions): Promise<
     'dns-owners': () => deps.dnsOwners.sweep(),
     zones: () => deps.zones.sweep(),
     certificates: () => deps.certificates.sweep(),
+    setups: () => deps.setups.sweep(),
     // Last: it waits for name servers of others.
     proofs: () => deps.proofs.sweep(),
   };

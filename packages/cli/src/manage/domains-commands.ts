@@ -8,6 +8,7 @@ import { formatHostPort, parseHttpTarget } from '../target.ts';
 import { idOf, numberArgument } from './arguments.ts';
 import { confirm } from './confirm.ts';
 import { deliveryLines } from './delivery-lines.ts';
+import { explainDomain } from './explain-domain.ts';
 import { manage, type ManageContext } from './manage.ts';
 import { linesOrNothing, wholeList } from './whole-list.ts';
 
@@ -85,6 +86,15 @@ export function addDomainsCommands(program: Command, context: ManageContext): vo
           `${matches ? 'found  ' : 'missing'}  ${type} ${name}${!matches && found.length > 0 ? `: it holds ${found.join(', ')}` : ''}`,
       );
       return { result: { domain }, lines: [...checks, ...describe(domain)] };
+    },
+  );
+
+  manage(
+    context,
+    domains.command('explain <domain>').description('Tell what a domain of your own still needs, record by record'),
+    async ({ api, call, nowMs }, [wish]) => {
+      const domain = await findDomain(api.domains, wish, call);
+      return { result: { domain }, lines: explainDomain(domain, nowMs) };
     },
   );
 

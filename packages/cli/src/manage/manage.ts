@@ -48,7 +48,8 @@ export function manage<Options extends object>(
     }
     const { caller } = await openServer(settings);
     const api = new ManagementApi(caller, settings.apiKey);
-    const args = parameters.filter((one) => typeof one === 'string');
+    // The last argument of a command may be several.
+    const args = parameters.flat().filter((one) => typeof one === 'string');
     const { result, lines } = await work(
       { api, options, settings, io, call: { signal: io.signal }, nowMs: Date.now() },
       args,

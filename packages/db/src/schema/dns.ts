@@ -1,5 +1,17 @@
 import { sql } from 'drizzle-orm';
-import { boolean, check, index, integer, jsonb, pgTable, real, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  boolean,
+  check,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  real,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import { instant, int53, oneOf } from './columns.ts';
 import { users } from './users.ts';
 
@@ -174,4 +186,21 @@ export const dnsRuns = pgTable(
     check('dns_runs_kind_known', oneOf(t.kind, DNS_RUN_KINDS)),
     check('dns_runs_status_known', oneOf(t.status, DNS_RUN_STATUSES)),
   ],
+);
+
+/** What all runs of a zone have come to, also those that are no longer kept: counters of the metrics. */
+export const dnsRunTotals = pgTable(
+  'dns_run_totals',
+  {
+    zoneId: int53()
+      .notNull()
+      .references(() => dnsZones.zoneId, { onDelete: 'cascade' }),
+    kind: text({ enum: DNS_RUN_KINDS }).notNull(),
+    status: text({ enum: DNS_RUN_STATUSES }).notNull(),
+    runs: int53().notNull().default(0),
+    providerCalls: int53().notNull().default(0),
+    failedRecords: int53().notNull().default(0),
+    seconds: doublePrecision().notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.zoneId, t.kind, t.status] })],
 );

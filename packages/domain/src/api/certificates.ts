@@ -25,14 +25,16 @@ export const certificateSchema = z
     last_error: z.string().nullable().describe('Why there is none yet, or none anew'),
     created_at: momentSchema,
     updated_at: momentSchema,
-    version: z.int().describe('Rises with every certificate that is issued'),
+    certificate_version: z.int().describe('Rises with every certificate that is issued; what relays fetch by'),
   })
   .meta({ id: 'Certificate' });
 
-export const certificatesPageSchema = z.object({ certificates: z.array(certificateSchema), ...pageShape });
+export const certificatesPageSchema = z
+  .object({ certificates: z.array(certificateSchema), ...pageShape })
+  .meta({ id: 'CertificatesPage' });
 
 export const certificatesQuerySchema = pageQuerySchema.extend({
-  state: certificateStateSchema.optional(),
+  state: certificateStateSchema.optional().describe('Only those in this state'),
   domain_id: z.coerce.number().int().min(1).optional(),
   name: z.string().max(255).optional().describe('One of the names, such as `*.example.com`'),
 });

@@ -18,6 +18,39 @@ export const dnsProofSchema = z.object({ type: z.enum(['TXT', 'CNAME']), name: z
   description: "A record that shows that a name is the tenant's: its value is made for this tenant alone",
 });
 
+const setupRecordSchema = z.object({
+  type: z.enum(['A', 'AAAA', 'CNAME', 'TXT']),
+  name: z.string(),
+  value: z.string(),
+});
+
+export const setupStepSchema = z
+  .object({
+    state: z
+      .enum(['done', 'todo', 'waiting', 'problem'])
+      .describe('`todo`: for you; `waiting`: for the platform, or for a first look'),
+    detail: z.string().describe('A sentence for people'),
+    todo: z
+      .array(setupRecordSchema)
+      .describe('Records to be made in the DNS; of which one is enough unless `detail` says more'),
+  })
+  .meta({ id: 'SetupStep' });
+
+export const domainSetupSchema = z
+  .object({
+    checked_at: momentSchema.nullable().describe('Last look at the DNS; null: there was none yet'),
+    ownership: setupStepSchema,
+    dns: setupStepSchema,
+    challenge: setupStepSchema,
+    certificate: setupStepSchema,
+  })
+  .meta({
+    id: 'DomainSetup',
+    description:
+      'What a custom domain has of what it needs: the proof that it is yours, a way of visitors to the relays, a way to prove ' +
+      'it to the certificate authority, a certificate. As of the last look; `POST /domains/{id}/verify` looks again',
+  });
+
 export const domainSchema = z
   .object({
     domain_id: z.int(),
@@ -47,6 +80,7 @@ export const domainSchema = z
         'When it is looked for next; null: no more without POST /domains/{id}/verify, or nothing is to be proved',
       ),
     verified_at: momentSchema.nullable(),
+    setup: domainSetupSchema.nullable().describe('null: a name under a base domain, which needs nothing'),
     target_scheme: z.enum(['http', 'https']),
     target_host: z.string(),
     target_port: portSchema,
@@ -160,4 +194,6 @@ export type DeliveredDomain = z.infer<typeof deliveredDomainSchema>;
 export type Availability = z.infer<typeof availabilitySchema>;
 export type VerifiedDomain = z.infer<typeof verifiedDomainSchema>;
 export type DnsProof = z.infer<typeof dnsProofSchema>;
+export type SetupStep = z.infer<typeof setupStepSchema>;
+export type DomainSetup = z.infer<typeof domainSetupSchema>;
 export type ProofCheck = z.infer<typeof proofCheckSchema>;

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../clock.ts';
 import { HttpListener } from '../../listener/http-listener.ts';
 import type { Decision, Router } from '../../router/router.ts';
 import type { Tunnel, TunnelRequest, Upstream } from '../../upstream/upstream.ts';
+import type { ChallengeAnswers } from '../challenge-answers.ts';
 import type { TrustedPeers } from '../forwarding.ts';
 import { HttpProxy } from '../http-proxy.ts';
 
@@ -85,13 +86,18 @@ export interface ProxyFixtureOptions {
   trustedPeers?: TrustedPeers;
   connectionsMax?: number;
   warningPages?: boolean;
+  challenges?: Pick<ChallengeAnswers, 'find'>;
 }
 
 /** A proxy that listens; it ends with the test. */
 export async function startProxy(test: TestContext, options: ProxyFixtureOptions = {}): Promise<ProxyFixture> {
   const router = new TableRouter();
   const { clock = systemClock, trustedPeers = null, connectionsMax = 1000, warningPages = true } = options;
-  const proxy = new HttpProxy({ router, clock, trustedPeers }, { connectionsMax, warningPages });
+  const { challenges } = options;
+  const proxy = new HttpProxy(
+    { router, clock, trustedPeers, ...(challenges === undefined ? {} : { challenges }) },
+    { connectionsMax, warningPages },
+  );
   const listener = new HttpListener(proxy, { host: '127.0.0.1', port: 0 });
   proxy.start();
   const port = await listener.start();

@@ -11,6 +11,7 @@ const AREAS: Partial<Record<string, Area>> = {
   mappings: 'mappings',
   domains: 'domains',
   dns: 'domains',
+  certificates: 'domains',
   routes: 'domains',
   namespaces: 'namespaces',
   stats: 'stats',
