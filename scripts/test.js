@@ -21,13 +21,17 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-// Suites of several processes measure time and memory: one file at a time, after the others.
-const isAlone = (path) => /^packages\/devstack\/tests\/|^relay\/tests\/|-many\.test\.ts$/.test(path);
+// Fast ones first. What measures memory is alone; of the suites that start whole platforms, which mostly wait, two run
+// at a time.
+const isAlone = (path) => /\/hostile\.test\.ts$|-many\.test\.ts$/.test(path);
+const isPlatform = (path) => /^packages\/devstack\/tests\/|^relay\/tests\//.test(path) && !isAlone(path);
 const status =
   run(
-    files.filter((path) => !isAlone(path)),
+    files.filter((path) => !isAlone(path) && !isPlatform(path)),
     Math.max(1, Math.min(4, availableParallelism())),
-  ) | run(files.filter(isAlone), 1);
+  ) |
+  run(files.filter(isPlatform), 2) |
+  run(files.filter(isAlone), 1);
 process.exit(status);
 
 /** Runs test files, some at a time. @returns 0: all have passed. */

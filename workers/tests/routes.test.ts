@@ -105,6 +105,24 @@ test('POST /routes binds ports of a pool', async () => {
   assert.deepEqual(await relay.lookup('tcp:default:20007'), { found: false });
 });
 
+test('POST /routes and DELETE of a port need a key for mappings too', async () => {
+  const { call, clientId, userId } = await newTenant();
+  await harness.relay();
+  const { api_key: narrow } = await harness.api<{ api_key: string }>(
+    'POST',
+    `/users/${userId}/api-keys`,
+    { scopes: ['domains:read', 'domains:write'] },
+    harness.plane.operatorKey,
+  );
+  const port = (await call('POST', '/mappings', { target_client_id: clientId, target_port: 22 })).body['remote_port'];
+  const endpoint = `tcp:default:${port}`;
+  const made = await harness.tryApi('POST', '/routes', { endpoint, client_id: clientId, ttl_seconds: 60 }, narrow);
+  assert.equal(made.status, 403);
+  assert.equal((await harness.tryApi('DELETE', `/routes/${endpoint}`, undefined, narrow)).status, 403);
+  const name = { endpoint: newName(), client_id: clientId, ttl_seconds: 60 };
+  assert.equal((await harness.tryApi('POST', '/routes', name, narrow)).status, 201);
+});
+
 test('POST /routes refuses what nobody may have, and tells whose an endpoint is', async () => {
   const [one, two] = [await newTenant(), await newTenant()];
   const endpoint = newName();

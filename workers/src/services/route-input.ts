@@ -2,7 +2,7 @@ import type { createRouteSchema } from '@tunnox/domain/api/routes';
 import { TunnoxError } from '@tunnox/domain/tunnox-error';
 import type { z } from 'zod';
 import { type DomainNames, refusal } from './domain-names.ts';
-import { type Caller, invalid, loginRequired, notFound, requireWrite } from './principal.ts';
+import { allows, type Caller, invalid, loginRequired, notFound, requireWrite } from './principal.ts';
 import type { NewRoute, RouteClient, RouteEndpoint, RouteOutcome } from './route-ports.ts';
 
 /** A create as the schema gives it, with its defaults. */
@@ -29,6 +29,7 @@ export function toNewRoute(
   // An agent's own credential sees no other client.
   if (client === undefined) throw notFound('client', wish.client_id);
   requireWrite(caller, client);
+  requirePortScope(caller, wish.endpoint);
   if (client.user_id === null) throw loginRequired('Log in first: an anonymous client has one random name');
   switch (client.state) {
     case 'disabled':
@@ -45,6 +46,12 @@ export function toNewRoute(
     ttlS: wish.ttl_seconds ?? null,
     attached,
   };
+}
+
+/** Ports belong to mappings: a key for names alone opens and closes none. @throws {TunnoxError} `forbidden` */
+export function requirePortScope({ principal }: Caller, endpoint: string): void {
+  if (!endpoint.includes(':') || allows(principal, 'write', 'mappings')) return;
+  throw new TunnoxError('forbidden', 'This API key does not have the scope write or mappings:write, which ports need');
 }
 
 /** What kept a route from being made. */

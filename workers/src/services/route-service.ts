@@ -9,7 +9,7 @@ import type { DomainNames } from './domain-names.ts';
 import type { PresenceReader } from './ports.ts';
 import { type Caller, notFound, type Owner, requireWrite, tenantOf } from './principal.ts';
 import { decodeRouteCursor, encodeRouteCursor } from './route-cursor.ts';
-import { type CreateRouteInput, refusedRoute, toNewRoute } from './route-input.ts';
+import { type CreateRouteInput, refusedRoute, requirePortScope, toNewRoute } from './route-input.ts';
 import type { NewRoute, RouteClient, RouteOutcome, RouteRepository, RouteRow } from './route-ports.ts';
 
 export interface RouteServiceDeps {
@@ -85,6 +85,7 @@ export class RouteService {
   async remove(caller: Caller, name: string): Promise<void> {
     const row = await this.#load(caller, name);
     requireWrite(caller, row);
+    requirePortScope(caller, name);
     const { binding_id, endpoint, route, user_id, upstreams } = row.binding;
     if (route !== true || user_id === null) {
       const [kind, id] = binding_id.split(':');
