@@ -90,8 +90,15 @@ export function createDnsRecordRepository(postgres: Postgres): DnsRecordReposito
           from dns_zones z
           where z.zone_id = r.zone_id and r.record_id = any(${array(ids, 'bigint')}) and r.desired_state = 'present'
             and ${ownRows('z.user_id', tenant)}
-          returning r.record_id, r.zone_id, z.user_id
-        ), audited as (${insertAudit(audit, 'dns_record', sql`marked.record_id::text`, sql`marked.user_id`, sql`marked`)})
+          returning r.record_id, r.zone_id, r.type, r.name, r.value, z.user_id
+        ), audited as (${insertAudit(
+          audit,
+          'dns_record',
+          sql`marked.record_id::text`,
+          sql`marked.user_id`,
+          sql`marked`,
+          sql`jsonb_build_object('zone_id', zone_id, 'type', type, 'name', name, 'value', value)`,
+        )})
         select zone_id from marked`);
       return { affected: rows.length, zoneIds: [...new Set(rows.map((row) => row.zone_id))] };
     },
