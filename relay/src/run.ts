@@ -237,7 +237,7 @@ function buildRelay(parts: Registered): ServingRelay {
     ),
     log,
   );
-  delivered.onFirst = () => https.begin();
+  delivered.onServable = () => https.begin();
   const lease =
     store === null
       ? null

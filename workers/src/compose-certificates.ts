@@ -40,6 +40,7 @@ export function composeCertificates({ env, settings, postgres, log }: Certificat
         certificates: createCertificateRepository(postgres),
         waker,
         keyPem: (keyEncrypted) => keyPem(cipher, keyEncrypted),
+        log,
       },
       { baseDomains, hasAuthority: acme !== null },
     ),

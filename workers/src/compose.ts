@@ -28,6 +28,7 @@ import { createNodeRepository } from './repositories/node-repository.ts';
 import { createPlanRepository } from './repositories/plan-repository.ts';
 import { createPolicyRepository } from './repositories/policy-repository.ts';
 import { createPostgres } from './repositories/postgres.ts';
+import { createRelayMetricsRepository } from './repositories/relay-metrics-repository.ts';
 import { createRouteRepository } from './repositories/route-repository.ts';
 import { createUserRepository } from './repositories/user-repository.ts';
 import { ApiKeyService } from './services/api-key-service.ts';
@@ -136,7 +137,10 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
       }),
       idempotencyKeys: createIdempotencyRepository(postgres, createCipher(encryptionKeys, 'stored-answer')),
       health: createHealthRepository(postgres),
-      metrics: new MetricsService([createDnsMetricsRepository(postgres)]),
+      metrics: new MetricsService([
+        createDnsMetricsRepository(postgres),
+        createRelayMetricsRepository(postgres, { leaseMs: settings.relayLeaseMs }),
+      ]),
       rateLimiter,
       log,
       docs,

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { CloudflareFake } from '@tunnox/testing/cloudflare-fake';
 import { waitFor } from '@tunnox/testing/wait-for';
 import { FakeRelay } from './fake-relay.ts';
 import { type Answer, BASE_DOMAIN, type Body, OPERATOR_KEY, TestStack } from './test-stack.ts';
@@ -39,6 +40,7 @@ const SECRET_MEMBERS = ['api_key', 'auth_code', 'new_auth_code', 'join_token', '
 
 let stack: TestStack;
 let resolver: { url: string; stop: () => Promise<void> };
+let cloudflare: CloudflareFake;
 let relay: FakeRelay;
 let tenant: { userId: number; token: string };
 let clientId: number;
@@ -47,8 +49,13 @@ let proof = '';
 
 before(async () => {
   resolver = await startResolver(() => proof);
+  cloudflare = await CloudflareFake.start();
   // An authority to which nobody connects: what is ordered waits.
-  stack = await TestStack.start({ DNS_RESOLVER_URL: resolver.url, ACME_DIRECTORY_URL: 'http://127.0.0.1:1/directory' });
+  stack = await TestStack.start({
+    CLOUDFLARE_API_URL: cloudflare.url,
+    DNS_RESOLVER_URL: resolver.url,
+    ACME_DIRECTORY_URL: 'http://127.0.0.1:1/directory',
+  });
   const { body } = await stack.asOperator('POST', '/join-tokens', { uses: null });
   relay = new FakeRelay(stack.url);
   await relay.register({ join_token: body['join_token'] as string });
@@ -60,6 +67,7 @@ after(async () => {
   relay.drop();
   await stack.stop();
   await resolver.stop();
+  await cloudflare.stop();
 });
 
 async function made(path: string, body: unknown, token = tenant.token): Promise<Body> {
@@ -75,6 +83,23 @@ const newRoute = (label: string) => ({
   ...{ endpoint: `${label}.${BASE_DOMAIN}`, client_id: clientId, target_port: 3000, ttl_seconds: 3600 },
 });
 const newDomain = (subdomain: string) => ({ client_id: clientId, subdomain, target_port: 80 });
+
+const DNS_TOKEN = 'd'.repeat(40);
+
+async function newDnsCredential(): Promise<number> {
+  const body = { name: 'dns', provider: 'cloudflare', token: cloudflare.addToken() };
+  return (await made('/dns/credentials', body))['credential_id'] as number;
+}
+
+async function newDnsZone(domain: string): Promise<number> {
+  cloudflare.addZone(domain);
+  return (await made('/dns/zones', { domain, credential_id: await newDnsCredential() }))['zone_id'] as number;
+}
+
+async function newDnsRecord(domain: string): Promise<number> {
+  const body = { zone_id: await newDnsZone(domain), type: 'A', name: 'www', value: '203.0.113.1' };
+  return (await made('/dns/records', body))['record_id'] as number;
+}
 
 /** Each operation that changes something: what it needs is made, then it is done as a user of it would. */
 const CASES: Record<string, () => Promise<Case> | Case> = {
@@ -276,6 +301,66 @@ const CASES: Record<string, () => Promise<Case> | Case> = {
     const rows: Row[] = [{ action: 'route.delete', shape: 'delete' }];
     return { path: `/routes/${newRoute('route-to-go').endpoint}`, rows };
   },
+  'POST /dns/credentials': () => ({
+    path: '/dns/credentials',
+    body: { name: 'dns', provider: 'cloudflare', token: DNS_TOKEN },
+    rows: [{ action: 'dns_credential.create', shape: 'create' }],
+    secrets: [DNS_TOKEN],
+  }),
+  'PUT /dns/credentials/{credential_id}': async () => ({
+    path: `/dns/credentials/${await newDnsCredential()}`,
+    body: { token: DNS_TOKEN },
+    rows: [{ action: 'dns_credential.update', shape: 'update' }],
+    secrets: [DNS_TOKEN],
+  }),
+  'DELETE /dns/credentials/{credential_id}': async () => ({
+    path: `/dns/credentials/${await newDnsCredential()}`,
+    rows: [{ action: 'dns_credential.delete', shape: 'delete' }],
+  }),
+  'POST /dns/zones': async () => {
+    cloudflare.addZone('made.example');
+    const body = { domain: 'made.example', credential_id: await newDnsCredential() };
+    return { path: '/dns/zones', body, rows: [{ action: 'dns_zone.create', shape: 'create' }] };
+  },
+  'PUT /dns/zones/{zone_id}': async () => ({
+    path: `/dns/zones/${await newDnsZone('changed.example')}`,
+    body: { policy: 'upsert_only' },
+    rows: [{ action: 'dns_zone.update', shape: 'update' }],
+  }),
+  'DELETE /dns/zones/{zone_id}': async () => ({
+    path: `/dns/zones/${await newDnsZone('gone.example')}`,
+    rows: [{ action: 'dns_zone.delete', shape: 'delete' }],
+  }),
+  'POST /dns/zones/{zone_id}/reconcile': async () => ({
+    path: `/dns/zones/${await newDnsZone('ordered.example')}/reconcile`,
+    rows: [{ action: 'dns_zone.reconcile', shape: 'order' }],
+  }),
+  'POST /dns/records': async () => ({
+    path: '/dns/records',
+    body: { zone_id: await newDnsZone('record.example'), type: 'A', name: 'www', value: '203.0.113.1' },
+    rows: [{ action: 'dns_record.create', shape: 'create' }],
+  }),
+  'DELETE /dns/records/{record_id}': async () => ({
+    path: `/dns/records/${await newDnsRecord('one.example')}`,
+    rows: [{ action: 'dns_record.delete', shape: 'delete' }],
+  }),
+  'POST /dns/records/delete': async () => ({
+    path: '/dns/records/delete',
+    body: { ids: [await newDnsRecord('two.example'), await newDnsRecord('three.example')] },
+    rows: [
+      { action: 'dns_record.delete', shape: 'delete' },
+      { action: 'dns_record.delete', shape: 'delete' },
+    ],
+  }),
+  'POST /dns/records/{record_id}/retry': async () => ({
+    path: `/dns/records/${await newDnsRecord('retried.example')}/retry`,
+    rows: [{ action: 'dns_record.retry', shape: 'order' }],
+  }),
+  'POST /encryption-keys/rotate': () => ({
+    path: '/encryption-keys/rotate',
+    as: 'operator',
+    rows: [{ action: 'encryption_key.rotate', shape: 'create', userId: null }],
+  }),
   'PUT /reserved-names/{name}': () => ({
     path: '/reserved-names/kept',
     body: { reason: 'a trade mark' },

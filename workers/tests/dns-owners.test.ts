@@ -132,6 +132,15 @@ suite('DNS records follow their owners', { skip: needs('pdns_server') }, () => {
         ['line_group', 'paris'],
       ],
     );
+    // Who deletes one would see it come back.
+    const [first] = made;
+    const refused = await stack.asOperator('DELETE', `/dns/records/${first?.['record_id']}`);
+    assert.deepEqual([refused.status, refused.body['code']], [409, 'conflict']);
+    assert.match(refused.body['detail'], /follows its owner \(node_group eu\)/);
+    const many = await stack.asOperator('POST', '/dns/records/delete', {
+      ids: made.map((row) => Number(row['record_id'])),
+    });
+    assert.deepEqual(many.body, { affected: 0 });
     // A relay of whose address nobody knows anything is in no record.
     await start('eu', 'somewhere.example.com');
     second.send({ type: 'draining' });
@@ -192,6 +201,8 @@ suite('DNS records follow their owners', { skip: needs('pdns_server') }, () => {
     }, WAIT_MS);
     await stack.sweep();
     assert.ok(stack.logLines.some((line) => /Most relays seem dead at once/.test(line)));
+    const metrics = await stack.asOperator('GET', '//metrics');
+    assert.match(metrics.body['text'], /^tunnox_dns_doubted_relays 3$/m);
     await untilAnswers(name, all);
     // Two come back: one of four that is gone is no doubt any more.
     for (const relay of dead.slice(0, 2)) {

@@ -27,6 +27,8 @@ export interface Household extends Belongings {
   refreshToken: string;
   keyId: number;
   namespaceId: number;
+  /** A DNS zone, which belongs to the user alone. */
+  dns: { credentialId: number; zoneId: number; recordId: number };
   team: Belongings;
   /** API key of a viewer of the team. */
   viewer: string;
@@ -51,8 +53,28 @@ export async function makeHousehold(stack: TestStack, name: string): Promise<Hou
     ...alone,
     ...{ name, userId, token, keyId: key['key_id'] as number, namespaceId, team, viewer: viewer.token },
     ...{ login: login.body['access_token'] as string, refreshToken: login.body['refresh_token'] as string },
-    marks: [...alone.marks, String(userId), `${name}@customer`],
+    dns: await dnsZone(stack, userId, `${name}-zone.example`),
+    marks: [...alone.marks, String(userId), `${name}@customer`, `${name}-zone`],
   };
+}
+
+/** A zone at rest: nothing of it is due. */
+async function dnsZone(stack: TestStack, userId: number, domain: string): Promise<Household['dns']> {
+  const { rows } = await stack.database.query<{ credential_id: string; zone_id: string; record_id: string }>(
+    `with credential as (
+       insert into provider_credentials (user_id, name, provider, token_encrypted) values ($1, $2, 'cloudflare', 'k1.x.y')
+       returning credential_id
+     ), zone as (
+       insert into dns_zones (user_id, domain, credential_id, tag, full_pass_at)
+       select $1, $2, credential_id, substr(md5($2), 1, 12), now() from credential returning zone_id
+     ), record as (
+       insert into domain_dns_records (zone_id, type, name, value, owner_type, status, next_retry_at)
+       select zone_id, 'A', 'www.' || $2, '203.0.113.1', 'manual', 'active', null from zone returning record_id
+     ) select * from credential, zone, record`,
+    [userId, domain],
+  );
+  const [row] = rows;
+  return { credentialId: Number(row?.credential_id), zoneId: Number(row?.zone_id), recordId: Number(row?.record_id) };
 }
 
 async function belongings(

@@ -75,6 +75,9 @@ function aimedAt(victim: Victim, { template, name }: Operation): { path: string;
     mapping_id: victim.mappingId,
     domain_id: victim.domainId,
     certificate_id: victim.certificateId,
+    credential_id: victim.dns.credentialId,
+    zone_id: victim.dns.zoneId,
+    record_id: victim.dns.recordId,
     namespace_id: victim.namespaceId,
     name: template.startsWith('/routes') ? victim.host : 'kept-back',
     node_id: relay.nodeId,
@@ -90,6 +93,7 @@ function aimedAt(victim: Victim, { template, name }: Operation): { path: string;
     'GET /namespaces': `?user_id=${victim.userId}`,
     'GET /clients': `?user_id=${victim.userId}`,
     'GET /mappings': `?user_id=${victim.userId}&client_id=${victim.clientId}`,
+    'GET /dns/records': `?zone_id=${victim.dns.zoneId}`,
     'GET /certificates': `?domain_id=${victim.domainId}`,
     'GET /domains': `?user_id=${victim.userId}&client_id=${victim.clientId}`,
     'GET /connections': `?user_id=${victim.userId}&client_id=${victim.clientId}`,
@@ -122,6 +126,15 @@ function aimedAt(victim: Victim, { template, name }: Operation): { path: string;
     'POST /routes/batch': { routes: [route] },
     'POST /domains/{domain_id}/verify': undefined,
     'POST /certificates/{certificate_id}/renew': undefined,
+    'POST /dns/credentials': { name: 'intruder', provider: 'cloudflare', token: 'a-token-of-40-characters' },
+    'PUT /dns/credentials/{credential_id}': { token: 'another-token-of-40-characters' },
+    'POST /dns/zones': { domain: 'intruder.example', credential_id: victim.dns.credentialId },
+    'PUT /dns/zones/{zone_id}': { policy: 'dry_run' },
+    'POST /dns/zones/{zone_id}/reconcile': undefined,
+    'POST /dns/records': { zone_id: victim.dns.zoneId, type: 'A', name: 'intruder', value: '203.0.113.66' },
+    'POST /dns/records/delete': { ids: [victim.dns.recordId] },
+    'POST /dns/records/{record_id}/retry': undefined,
+    'POST /encryption-keys/rotate': undefined,
     'PUT /reserved-names/{name}': { reason: 'an intrusion' },
     'PUT /domains/{domain_id}': { target_host: 'evil.internal', enabled: false },
     'PUT /plans/{name}': Object.fromEntries(LIMITS.map((limit) => [limit, null])),
@@ -163,6 +176,9 @@ function assertRefused({ status, body }: Answer, what: string, ...refusals: [num
   );
 }
 
+/** Operations that are aimed at nobody: whoever has an account makes something of its own. */
+const UNAIMED = new Set(['POST /dns/credentials']);
+
 /** Operations that answer for each of several things: 200, and every one of them must be refused. */
 const MANY = new Set(['POST /routes/batch']);
 
@@ -173,6 +189,8 @@ function assertClosed(answer: Answer, { name }: Operation, what: string): void {
     [403, 'login_required'],
     [404, 'not_found'],
   ];
+  if (name === 'POST /dns/records/delete' && answer.status === 200)
+    return assert.deepEqual(answer.body, { affected: 0 }, what);
   if (!MANY.has(name) || answer.status !== 200) return assertRefused(answer, what, ...refusals);
   const results = answer.body['results'] as { outcome: string; code: string }[];
   assert.ok(results.length > 0, what);
@@ -311,6 +329,11 @@ test('a key cannot make one that may do more', async () => {
   }
 });
 
+/** Operations on what is somebody's. */
+function aimed(): Operation[] {
+  return operations.filter(({ name }) => !UNAIMED.has(name));
+}
+
 test("no operation reads or changes what is another tenant's, or another team's", async () => {
   const strangers = {
     'a key': theirs.token,
@@ -320,25 +343,40 @@ test("no operation reads or changes what is another tenant's, or another team's"
     'an anonymous agent': anonymous.token,
     "a team's viewer": theirs.viewer,
   };
-  await callAll(ours, strangers, (answer, operation, what) => assertBlind(answer, operation, what, ours.marks));
+  await callAll(
+    ours,
+    strangers,
+    (answer, operation, what) => assertBlind(answer, operation, what, ours.marks),
+    aimed(),
+  );
   const marks = [...ours.team.marks, 'ours-crew'];
-  await callAll(ourTeam, strangers, (answer, operation, what) => assertBlind(answer, operation, what, marks));
+  await callAll(ourTeam, strangers, (answer, operation, what) => assertBlind(answer, operation, what, marks), aimed());
 });
 
 test("a viewer of the team sees what is the team's, changes nothing, and sees nothing that its owner has alone", async () => {
   const viewer = { 'the viewer': ours.viewer };
   const marks = ours.marks.filter((mark) => mark !== String(ours.userId));
-  await callAll(ours, viewer, (answer, operation, what) => {
-    // The team itself is both.
-    if (operation.template.startsWith('/namespaces')) return;
-    assertBlind(answer, operation, what, marks);
-  });
-  await callAll(ourTeam, viewer, (answer, operation, what) => {
-    const { method, name } = operation;
-    if (method !== 'GET') return assertClosed(answer, operation, what);
-    if (/\{(?:client|mapping|domain|namespace)_id\}/.test(name)) assert.equal(answer.status, 200, what);
-    for (const mark of marks) assert.ok(!JSON.stringify(answer.body).includes(mark), `${what} tells ${mark}`);
-  });
+  await callAll(
+    ours,
+    viewer,
+    (answer, operation, what) => {
+      // The team itself is both.
+      if (operation.template.startsWith('/namespaces')) return;
+      assertBlind(answer, operation, what, marks);
+    },
+    aimed(),
+  );
+  await callAll(
+    ourTeam,
+    viewer,
+    (answer, operation, what) => {
+      const { method, name } = operation;
+      if (method !== 'GET') return assertClosed(answer, operation, what);
+      if (/\{(?:client|mapping|domain|namespace)_id\}/.test(name)) assert.equal(answer.status, 200, what);
+      for (const mark of marks) assert.ok(!JSON.stringify(answer.body).includes(mark), `${what} tells ${mark}`);
+    },
+    aimed(),
+  );
 });
 
 test("an agent's credential neither reads nor changes what its siblings alone have, in a team or not", async () => {

@@ -204,10 +204,8 @@ test('tunnox certs lists, shows and renews', async (t) => {
   assert.match(shown, / {2}CNAME _acme-challenge\.cert\.example {2}x\._acme\.tunnox\.example\n/);
   assert.match((await run('certs', 'renew', '7')).out, /^Certificate {3}7 /);
   const unknown = await run('certs', 'show', 'nobody.example');
-  assert.deepEqual(
-    [unknown.code, unknown.error],
-    [1, 'error: You have no certificate for nobody.example: see `tunnox certs`\n'],
-  );
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.error, /You have no certificate for nobody\.example: see `tunnox certs`/);
   assert.deepEqual(
     calls.filter((call) => !call.includes('/me')),
     [

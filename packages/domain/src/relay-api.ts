@@ -193,7 +193,7 @@ export const certificatesAnswerSchema = z.object({
         names: z.array(z.string().max(253)).max(100),
         /** PEM: the certificate and what leads to its authority; null: it is gone, and `key` too. */
         chain: z.string().max(256 * 1024).nullable(),
-        /** PEM, PKCS #8. */
+        /** PEM, PKCS #8; null beside a chain: it cannot be read now, and what a relay has of it stays. */
         key: z.string().max(16 * 1024).nullable(),
       }),
     )

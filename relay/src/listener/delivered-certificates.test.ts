@@ -109,17 +109,18 @@ test('DeliveredCertificates serves what it cannot write down', async (t) => {
   assert.ok(certificates.find('a.example.com'));
 });
 
-test('DeliveredCertificates tells when the first one has come, and which end first', async (t) => {
+test('DeliveredCertificates tells when there is something to serve, and which end first', async (t) => {
   const { delivered } = await shelf(t);
   const certificates = await delivered();
-  let firsts = 0;
-  certificates.onFirst = () => void (firsts += 1);
+  let servable = 0;
+  certificates.onServable = () => void (servable += 1);
   await certificates.apply([]);
-  assert.equal(firsts, 0);
+  assert.equal(servable, 0);
   const one = await certificate(1, 1, 'a.example.com');
   await certificates.apply([one]);
   await certificates.apply([await certificate(2, 2, 'b.example.com')]);
-  assert.equal(firsts, 1);
+  await certificates.apply([]);
+  assert.equal(servable, 3);
   const { loaded, ending } = certificates.snapshot();
   assert.deepEqual([loaded, ending[0]?.name], [2, 'a.example.com']);
   assert.equal(ending[0]?.notAfterMs, Date.parse(new X509Certificate(one.chain ?? '').validTo));

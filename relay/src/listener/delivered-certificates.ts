@@ -36,8 +36,8 @@ const ENDING_MAX = 50;
  * is under way goes on with what it began with.
  */
 export class DeliveredCertificates implements CertificateSource {
-  /** The first one has come: there is something to serve HTTPS with. */
-  onFirst: () => void = () => {};
+  /** There is something to serve HTTPS with: told after each delivery, so that what has failed is tried again. */
+  onServable: () => void = () => {};
 
   readonly #shelf: CertificateShelf;
   readonly #log: Logger;
@@ -78,14 +78,13 @@ export class DeliveredCertificates implements CertificateSource {
 
   /** Puts certificates in the place of their older versions. What cannot be used is left out: the older one stays. */
   async apply(certificates: readonly DeliveredCertificate[]): Promise<void> {
-    const isFirst = this.#held.size === 0;
     for (const certificate of certificates) {
       const { certificate_id: id, version } = certificate;
       if ((this.#held.get(id)?.certificate.version ?? -1) >= version) continue;
       if (certificate.chain === null) await this.#drop(id);
       else if (this.#take(certificate)) await this.#keep(certificate);
     }
-    if (isFirst && this.#held.size > 0) this.onFirst();
+    if (this.#held.size > 0) this.onServable();
   }
 
   /** Forgets those that the control plane has not named among all of its own. */

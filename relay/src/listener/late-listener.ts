@@ -28,6 +28,7 @@ export class LateListener {
   /** The same for who cannot wait: the relay goes on without it if the port cannot be had. */
   begin(): void {
     this.start().catch((error: unknown) => {
+      if (this.#isStopped()) return;
       this.#state = 'waiting';
       this.#log.error({ reason: String(error) }, 'There are certificates, and HTTPS cannot be served');
     });

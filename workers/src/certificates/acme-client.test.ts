@@ -64,7 +64,7 @@ test('AcmeClient signs what it sends, with the account or, for a new one, with t
     'https://ca.example/account/7',
   );
   await client.newOrder(signer, ['*.example.com']);
-  const headers = await Promise.all(
+  const headers: Record<string, unknown>[] = await Promise.all(
     sent.map(async ({ url, init }) => {
       const jws = JSON.parse(init.body as string) as Parameters<typeof flattenedVerify>[0];
       const { protectedHeader, payload } = await flattenedVerify(jws, publicKey);
@@ -76,9 +76,9 @@ test('AcmeClient signs what it sends, with the account or, for a new one, with t
     }),
   );
   assert.deepEqual(headers[0]?.['jwk'], publicJwk);
-  assert.deepEqual(headers[0]?.payload, { termsOfServiceAgreed: true, contact: ['mailto:a@b.example'] });
+  assert.deepEqual(headers[0]?.['payload'], { termsOfServiceAgreed: true, contact: ['mailto:a@b.example'] });
   assert.equal(headers[1]?.['kid'], signer.accountUrl);
-  assert.deepEqual(headers[1]?.payload, { identifiers: [{ type: 'dns', value: '*.example.com' }] });
+  assert.deepEqual(headers[1]?.['payload'], { identifiers: [{ type: 'dns', value: '*.example.com' }] });
   assert.notEqual(headers[0]?.['nonce'], headers[1]?.['nonce']);
 });
 

@@ -147,7 +147,7 @@ async function validate(
       await challenges.publish(certificateId, order.place, proof);
       return { ...lookAgain, order, message: missing };
     }
-    for (const proof of waiting) await answer(client, signer, proof.challengeUrl);
+    for (const proof of waiting) await giveAnswer(client, signer, proof.challengeUrl);
     return { ...lookAgain, order: { ...order, proofs: proofs.map((proof) => ({ ...proof, answered: true })) } };
   }
   for (const proof of proofs) {
@@ -172,7 +172,7 @@ async function validate(
 }
 
 /** An answer that was given before, by a Worker that died then, is refused: what came of it the authorization says. */
-async function answer(client: AdvanceDeps['client'], signer: AcmeSigner, challengeUrl: string): Promise<void> {
+async function giveAnswer(client: AdvanceDeps['client'], signer: AcmeSigner, challengeUrl: string): Promise<void> {
   try {
     await client.answer(signer, challengeUrl);
   } catch (error) {

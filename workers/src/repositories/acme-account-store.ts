@@ -21,20 +21,31 @@ export function createAcmeAccountStore(postgres: Postgres, cipher: KeyedCipher):
       from acme_accounts where directory_url = ${directoryUrl}`);
     return row;
   };
+  /** null: there is none, or one of a key that this server was not given: another account does as well. */
+  const open = async (row: AccountRow | undefined): Promise<JWK | null> => {
+    if (row === undefined) return null;
+    try {
+      return JSON.parse(new TextDecoder().decode(await cipher.decrypt(row.key_encrypted))) as JWK;
+    } catch {
+      return null;
+    }
+  };
   return {
     async load(directoryUrl) {
       let row = await read(directoryUrl);
-      if (row === undefined) {
+      let jwk = await open(row);
+      if (row === undefined || jwk === null) {
         const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
         const text = JSON.stringify(await exportJWK(privateKey));
         const keyEncrypted = await cipher.encrypt(new TextEncoder().encode(text));
         await postgres.query(sql`
-          insert into acme_accounts (directory_url, key_encrypted) values (${directoryUrl}, ${keyEncrypted})
-          on conflict do nothing`);
+          insert into acme_accounts as a (directory_url, key_encrypted) values (${directoryUrl}, ${keyEncrypted})
+          on conflict (directory_url) do update set key_encrypted = excluded.key_encrypted, account_url = null
+          where a.key_encrypted = ${row?.key_encrypted ?? null}`);
         row = await read(directoryUrl);
+        jwk = await open(row);
       }
-      if (row === undefined) throw new Error('Cannot make an ACME account: its row is missing');
-      const jwk = JSON.parse(new TextDecoder().decode(await cipher.decrypt(row.key_encrypted))) as JWK;
+      if (row === undefined || jwk === null) throw new Error('Cannot make an ACME account: its row is missing');
       const privateKey = await importJWK(jwk, ALGORITHM);
       if (privateKey instanceof Uint8Array) throw new Error('Cannot use a symmetric key for an ACME account');
       const { kty, crv, x, y } = jwk;

@@ -58,7 +58,7 @@ function assignmentsOf(result: StepResult): SQL {
       // What is served goes on being served, and is shown as such.
       return sql`state = case when c.chain is null then ${result.state} else 'active' end,
         challenge = ${result.order.place.challenge}, order_state = ${json(result.order)},
-        next_key_encrypted = ${result.nextKeyEncrypted}, last_error = coalesce(${result.message ?? null}, c.last_error),
+        next_key_encrypted = ${result.nextKeyEncrypted}, last_error = ${result.message ?? null},
         next_attempt_at = now() + make_interval(secs => ${result.inS})`;
     case 'issued':
       return sql`state = 'active', chain = ${result.chain}, key_encrypted = c.next_key_encrypted,

@@ -58,6 +58,8 @@ export function createCertificateWantRepository(postgres: Postgres): Certificate
           where c.state = 'pending' and c.order_state is null and c.next_attempt_at > now() and c.retry_count = 0
             and (exists (select 1 from dns_zones z where z.created_at > c.updated_at)
               or exists (select 1 from http_domain_mappings d where d.id = c.domain_id and d.proof_checked_at > c.updated_at))
+        ), ended as (
+          update certificates c set state = 'error', updated_at = now() where c.state = 'active' and c.not_after <= now()
         )
         select count(*)::int as made from made`,
       );

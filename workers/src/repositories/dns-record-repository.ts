@@ -45,7 +45,7 @@ export function createDnsRecordRepository(postgres: Postgres): DnsRecordReposito
           insert into domain_dns_records as r (zone_id, type, name, value, ttl, proxied, owner_type, owner_id)
           select zone_id, ${type}, ${name}, ${value}, ${ttl}::int, ${proxied}::boolean, ${ownerType}, ${ownerId}::text
           from zone where existing is null and not excluded and ttl is null and records < ${recordsMax}
-          on conflict (zone_id, type, name, value) do update set desired_state = 'present', ttl = excluded.ttl,
+          on conflict (zone_id, type, name, value) do update set desired_state = 'present', automatic = false, ttl = excluded.ttl,
             proxied = excluded.proxied, owner_type = excluded.owner_type, owner_id = excluded.owner_id, ${DUE_NOW}
           returning r.record_id
         ), audited as (${insertAudit(
@@ -89,9 +89,16 @@ export function createDnsRecordRepository(postgres: Postgres): DnsRecordReposito
           update domain_dns_records r set desired_state = 'absent', ${DUE_NOW}
           from dns_zones z
           where z.zone_id = r.zone_id and r.record_id = any(${array(ids, 'bigint')}) and r.desired_state = 'present'
-            and ${ownRows('z.user_id', tenant)}
-          returning r.record_id, r.zone_id, z.user_id
-        ), audited as (${insertAudit(audit, 'dns_record', sql`marked.record_id::text`, sql`marked.user_id`, sql`marked`)})
+            and not r.automatic and ${ownRows('z.user_id', tenant)}
+          returning r.record_id, r.zone_id, r.type, r.name, r.value, z.user_id
+        ), audited as (${insertAudit(
+          audit,
+          'dns_record',
+          sql`marked.record_id::text`,
+          sql`marked.user_id`,
+          sql`marked`,
+          sql`jsonb_build_object('zone_id', zone_id, 'type', type, 'name', name, 'value', value)`,
+        )})
         select zone_id from marked`);
       return { affected: rows.length, zoneIds: [...new Set(rows.map((row) => row.zone_id))] };
     },

@@ -115,6 +115,12 @@ export function createDnsZoneRepository(postgres: Postgres): DnsZoneRepository {
       return row?.there === true ? 'in_use' : 'gone';
     },
 
+    async noteOrder(zoneId, audit) {
+      await postgres.query(
+        auditZone(audit, `(select zone_id, user_id from dns_zones where zone_id = ${zoneId}) ordered`),
+      );
+    },
+
     async runs(zoneId, page) {
       const before = page.before === null ? sql`true` : sql`n.run_id < ${page.before}`;
       const [rows, counts] = await Promise.all([
@@ -138,7 +144,7 @@ function lockZone(zoneId: number): SQL {
   return sql`select zone_id from dns_zones where zone_id = ${zoneId} for update`;
 }
 
-function auditZone(audit: Parameters<typeof insertAudit>[0], from: 'made' | 'changed' | 'gone'): SQL {
-  const table = sql.raw(from);
-  return insertAudit(audit, 'dns_zone', sql`${table}.zone_id::text`, sql`${table}.user_id`, table);
+/** @param from Rows with `zone_id` and `user_id`. */
+function auditZone(audit: Parameters<typeof insertAudit>[0], from: string): SQL {
+  return insertAudit(audit, 'dns_zone', sql`zone_id::text`, sql`user_id`, sql.raw(from));
 }

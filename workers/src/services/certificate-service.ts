@@ -11,6 +11,7 @@ import type {
   CertificateWaker,
   StoredCertificate,
 } from './certificate-ports.ts';
+import type { Log } from './node-ports.ts';
 import { toPage, toPageRequest } from './page.ts';
 import { type Caller, notFound, refuseClients, requireWrite, tenantOf } from './principal.ts';
 
@@ -19,6 +20,7 @@ export interface CertificateServiceDeps {
   waker: CertificateWaker;
   /** A stored private key in PEM. */
   keyPem: (keyEncrypted: string) => Promise<string>;
+  log: Log;
 }
 
 export interface CertificateServiceOptions {
@@ -87,8 +89,14 @@ export class CertificateService {
 
   async #deliver(row: StoredCertificate): Promise<CertificatesAnswer['certificates'][number]> {
     const { certificateId: certificate_id, version, names, chain, keyEncrypted } = row;
-    const key = keyEncrypted === null ? null : await this.#deps.keyPem(keyEncrypted);
-    return { certificate_id, version, names, chain: key === null ? null : chain, key };
+    if (keyEncrypted === null) return { certificate_id, version, names, chain: null, key: null };
+    try {
+      return { certificate_id, version, names, chain, key: await this.#deps.keyPem(keyEncrypted) };
+    } catch (error) {
+      // Of a key that this server was not given: relays keep what they have of it, and get all others.
+      this.#deps.log.error({ certificate_id, err: String(error) }, 'The key of a certificate cannot be decrypted');
+      return { certificate_id, version, names, chain, key: null };
+    }
   }
 
   async #load(caller: Caller, certificateId: number): Promise<CertificateRow> {

@@ -74,6 +74,8 @@ export interface DnsZoneRepository {
     audit: AuditEntry,
     ifVersion: IfVersion,
   ): Promise<'done' | 'in_use' | 'gone'>;
+  /** Somebody has asked for a run. */
+  noteOrder(zoneId: number, audit: AuditEntry): Promise<void>;
   runs(zoneId: number, page: NewestPageRequest): Promise<PageRows<DnsRun & { id: number }>>;
   run(runId: number): Promise<DnsRun | null>;
 }

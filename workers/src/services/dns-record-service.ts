@@ -93,12 +93,19 @@ export class DnsRecordService {
   /** Marks it for deletion: it goes once the provider has confirmed that it is gone there. */
   async remove(caller: Caller, recordId: number): Promise<DnsRecord> {
     const record = await this.find(caller, recordId);
+    if (record.automatic && record.desired_state === 'present') {
+      const { owner_type: type, owner_id: id } = record;
+      throw new TunnoxError(
+        'conflict',
+        `This record follows its owner (${type} ${id}) and would come back: remove the owner, or set owner_records of the zone to false`,
+      );
+    }
     await this.removeMany(caller, [recordId]);
     // By now it may be gone.
     return { ...record, desired_state: 'absent', status: 'pending' };
   }
 
-  /** @returns How many are marked now that were not before. */
+  /** Those that follow an owner stay with it. @returns How many are marked now that were not before. */
   async removeMany(caller: Caller, ids: readonly number[]): Promise<{ affected: number }> {
     refuseClients(caller);
     const audit = auditOf(caller, 'dns_record.delete', {});

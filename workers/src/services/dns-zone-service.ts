@@ -115,7 +115,7 @@ export class DnsZoneService {
   /** @param leaveRecords What was made at the provider stays there, and is nobody's from now on. */
   async remove(caller: Caller, zoneId: number, leaveRecords: boolean, ifVersion: IfVersion): Promise<void> {
     const { domain } = await this.#load(caller, zoneId);
-    const audit = auditOf(caller, 'dns_zone.delete', { before: { domain }, after: { leave_records: leaveRecords } });
+    const audit = auditOf(caller, 'dns_zone.delete', { before: { domain, leave_records: leaveRecords } });
     switch (await this.#deps.zones.remove(zoneId, leaveRecords, audit, ifVersion)) {
       case 'done':
         return;
@@ -132,6 +132,11 @@ export class DnsZoneService {
   /** Runs over the zone now. @throws {TunnoxError} `unavailable` when another run does not end in time */
   async reconcile(caller: Caller, zoneId: number, wish: RunWish): Promise<DnsRun> {
     await this.#load(caller, zoneId);
+    if (wish.kind !== 'dry_run') {
+      const { confirm = null, adoptIdentical } = wish;
+      const order = auditOf(caller, 'dns_zone.reconcile', { after: { confirm, adopt_identical: adoptIdentical } });
+      await this.#deps.zones.noteOrder(zoneId, order);
+    }
     const runId = await this.#deps.owners.reconcile(zoneId, wish);
     const run = runId === null ? null : await this.#deps.zones.run(runId);
     if (run !== null) return run;

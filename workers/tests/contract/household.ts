@@ -57,6 +57,20 @@ export async function makeHousehold(stack: TestStack, around: Existing): Promise
   });
   const namespace = await stack.call('POST', '/namespaces', { token, body: { name } });
   const joinToken = await stack.asOperator('POST', '/join-tokens', {});
+  const credential = await stack.call('POST', '/dns/credentials', {
+    token,
+    body: { name, provider: 'cloudflare', token: 'a-token-of-40-characters' },
+  });
+  const dns = await stack.database.query<{ zone_id: number; record_id: number }>(
+    `with zone as (
+       insert into dns_zones (user_id, domain, credential_id, provider_zone_id, tag)
+       values ($1, $2, $3, 'none', substr(md5($2), 1, 12)) returning zone_id
+     ), record as (
+       insert into domain_dns_records (zone_id, type, name, value, owner_type, next_retry_at)
+       select zone_id, 'A', 'www.' || $2, '203.0.113.1', 'manual', null from zone returning record_id
+     ) select zone_id::int, record_id::int from zone, record`,
+    [userId, `${name}.example.org`, credential.body['credential_id']],
+  );
   const idsOf = (...ids: unknown[]) => ids.filter((id) => id !== undefined) as (number | string)[];
   return {
     callers: {
@@ -76,6 +90,10 @@ export async function makeHousehold(stack: TestStack, around: Existing): Promise
       domain_id: idsOf(domain.body['domain_id']),
       namespace_id: idsOf(namespace.body['namespace_id']),
       token_id: idsOf(joinToken.body['token_id']),
+      credential_id: idsOf(credential.body['credential_id']),
+      zone_id: idsOf(dns.rows[0]?.zone_id),
+      record_id: idsOf(dns.rows[0]?.record_id),
+      ids: idsOf(dns.rows[0]?.record_id),
       binding_id: idsOf(`mapping:${mapping.body['mapping_id']}`, `domain:${domain.body['domain_id']}`),
       host: idsOf(domain.body['full_domain']),
       endpoint: idsOf(domain.body['full_domain'], `new-${name}.${BASE_DOMAIN}`),

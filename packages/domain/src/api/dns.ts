@@ -52,7 +52,9 @@ export const updateDnsCredentialSchema = z
   .partial()
   .meta({ id: 'UpdateDnsCredential' });
 
-export const dnsCredentialsPageSchema = z.object({ credentials: z.array(dnsCredentialSchema), ...pageShape });
+export const dnsCredentialsPageSchema = z
+  .object({ credentials: z.array(dnsCredentialSchema), ...pageShape })
+  .meta({ id: 'DnsCredentials' });
 
 export const dnsZoneSchema = z
   .object({
@@ -108,7 +110,7 @@ export const updateDnsZoneSchema = z
   .partial()
   .meta({ id: 'UpdateDnsZone' });
 
-export const dnsZonesPageSchema = z.object({ zones: z.array(dnsZoneSchema), ...pageShape });
+export const dnsZonesPageSchema = z.object({ zones: z.array(dnsZoneSchema), ...pageShape }).meta({ id: 'DnsZones' });
 
 export const dnsRecordSchema = z
   .object({
@@ -168,7 +170,9 @@ export const dnsRecordsQuerySchema = pageQuerySchema.extend({
   name: z.string().max(254).optional(),
 });
 
-export const dnsRecordsPageSchema = z.object({ records: z.array(dnsRecordSchema), ...pageShape });
+export const dnsRecordsPageSchema = z
+  .object({ records: z.array(dnsRecordSchema), ...pageShape })
+  .meta({ id: 'DnsRecords' });
 
 export const deleteDnsRecordsSchema = z
   .object({ ids: z.array(z.int()).min(1).max(1000) })
@@ -221,7 +225,7 @@ export const reconcileQuerySchema = z.object({
   adopt: z.enum(['identical']).optional(),
 });
 
-export const dnsRunsPageSchema = z.object({ runs: z.array(dnsRunSchema), ...pageShape });
+export const dnsRunsPageSchema = z.object({ runs: z.array(dnsRunSchema), ...pageShape }).meta({ id: 'DnsRuns' });
 
 export type DnsCredential = z.infer<typeof dnsCredentialSchema>;
 export type CreateDnsCredential = z.input<typeof createDnsCredentialSchema>;

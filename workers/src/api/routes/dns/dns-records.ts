@@ -58,7 +58,7 @@ const deleteRecord = createRoute({
   tags,
   summary: 'Mark a record for deletion; it goes once the provider has confirmed it',
   request: { params },
-  responses: { 202: json(dnsRecordSchema, 'The record, to be absent'), ...problems('not_found') },
+  responses: { 202: json(dnsRecordSchema, 'The record, to be absent'), ...problems('not_found', 'conflict') },
 });
 
 const deleteRecords = createRoute({
