@@ -192,9 +192,15 @@ export const certificatesAnswerSchema = z.object({
         version: z.int(),
         names: z.array(z.string().max(253)).max(100),
         /** PEM: the certificate and what leads to its authority; null: it is gone, and `key` too. */
-        chain: z.string().max(256 * 1024).nullable(),
+        chain: z
+          .string()
+          .max(256 * 1024)
+          .nullable(),
         /** PEM, PKCS #8; null beside a chain: it cannot be read now, and what a relay has of it stays. */
-        key: z.string().max(16 * 1024).nullable(),
+        key: z
+          .string()
+          .max(16 * 1024)
+          .nullable(),
       }),
     )
     .max(1000),

@@ -66,7 +66,10 @@ export const certificates = pgTable(
     check('certificates_challenge_known', oneOf(t.challenge, CHALLENGE_TYPES)),
     check('certificates_names_some', sql`cardinality(${t.names}) between 1 and 100`),
     check('certificates_one_owner', sql`${t.domainId} is null or ${t.baseDomain} is null`),
-    check('certificates_removed_empty', sql`${t.removedAt} is null or (${t.chain} is null and ${t.keyEncrypted} is null)`),
+    check(
+      'certificates_removed_empty',
+      sql`${t.removedAt} is null or (${t.chain} is null and ${t.keyEncrypted} is null)`,
+    ),
   ],
 );
 
