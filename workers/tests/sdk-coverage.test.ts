@@ -150,6 +150,36 @@ const CALLS: { [Name in keyof ManagementApi]: Methods<ManagementApi[Name]> } = {
     joinTokens: (api) => api.nodes.joinTokens(),
     revokeJoinToken: (api) => api.nodes.revokeJoinToken(1),
   },
+  dns: {
+    createCredential: (api) =>
+      api.dns.createCredential({ name: 'x', provider: 'cloudflare', token: 'a-token-of-40-characters' }),
+    credentials: (api) => api.dns.credentials(page),
+    credential: (api) => api.dns.credential(1),
+    updateCredential: (api) => api.dns.updateCredential(1, { name: 'y' }, ifVersion),
+    deleteCredential: (api) => api.dns.deleteCredential(1, ifVersion),
+    createZone: (api) => api.dns.createZone({ domain: 'example.com', credential_id: 1 }),
+    zones: (api) => api.dns.zones(page),
+    zone: (api) => api.dns.zone(1),
+    updateZone: (api) => api.dns.updateZone(1, { policy: 'sync' }, ifVersion),
+    deleteZone: (api) => api.dns.deleteZone(1, true, ifVersion),
+    reconcile: (api) => api.dns.reconcile(1, { dryRun: true, confirm: '0'.repeat(64), adoptIdentical: true }),
+    runs: (api) => api.dns.runs(1, page),
+    createRecord: (api) => api.dns.createRecord({ zone_id: 1, type: 'A', name: 'www', value: '203.0.113.7' }),
+    records: (api) => {
+      const what = { zone_id: 1, status: 'active', desired_state: 'present', type: 'A', name: 'www' } as const;
+      return api.dns.records({ ...page, ...what, owner_type: 'manual', owner_id: 'x' });
+    },
+    record: (api) => api.dns.record(1),
+    deleteRecord: (api) => api.dns.deleteRecord(1),
+    deleteRecords: (api) => api.dns.deleteRecords([1, 2]),
+    retryRecord: (api) => api.dns.retryRecord(1),
+  },
+  certificates: {
+    list: (api) => api.certificates.list({ ...page, state: 'active', domain_id: 1, name: 'a.example.com' }),
+    get: (api) => api.certificates.get(1),
+    renew: (api) => api.certificates.renew(1),
+  },
+  encryptionKeys: { rotate: (api) => api.encryptionKeys.rotate() },
   signingKeys: { list: (api) => api.signingKeys.list(), rotate: (api) => api.signingKeys.rotate('session') },
 };
 

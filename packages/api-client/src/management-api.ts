@@ -6,6 +6,7 @@ import { Certificates } from './resources/certificates.ts';
 import { Clients } from './resources/clients.ts';
 import { Dns } from './resources/dns.ts';
 import { Domains } from './resources/domains.ts';
+import { EncryptionKeys } from './resources/encryption-keys.ts';
 import { Mappings } from './resources/mappings.ts';
 import { Namespaces } from './resources/namespaces.ts';
 import { Nodes } from './resources/nodes.ts';
@@ -37,6 +38,7 @@ export class ManagementApi extends Resource {
   readonly records: Records;
   readonly nodes: Nodes;
   readonly signingKeys: SigningKeys;
+  readonly encryptionKeys: EncryptionKeys;
 
   /** @param bearer API key or access token; a `LoginSession` gives its present one: `session.bearer`. */
   constructor(caller: ApiCaller, bearer: Bearer) {
@@ -56,6 +58,7 @@ export class ManagementApi extends Resource {
     this.records = new Records(caller, bearer);
     this.nodes = new Nodes(caller, bearer);
     this.signingKeys = new SigningKeys(caller, bearer);
+    this.encryptionKeys = new EncryptionKeys(caller, bearer);
   }
 
   /** Whose credential this is. */
