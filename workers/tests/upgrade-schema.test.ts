@@ -34,8 +34,9 @@ const NEW_COLUMNS: Record<string, Row> = {
     setup: null,
     setup_due_at: null,
     ends_with_client: 'false',
+    made_attached: 'false',
   },
-  port_mappings: { namespace_id: null, expires_at: null, ends_with_client: 'false' },
+  port_mappings: { namespace_id: null, expires_at: null, ends_with_client: 'false', made_attached: 'false' },
   relay_nodes: { public_ipv4: null, public_ipv6: null, left_at: null, lost_at: null },
   signing_keys: { algorithm: 'ES256' },
   users: { row_version: '1' },
@@ -135,7 +136,8 @@ test('the way down that is documented leads back to the old schema, and up again
     await database.query(
       `insert into signing_keys (kid, purpose, algorithm, private_key_encrypted) values ('k', 'session', 'HS256', 'x')`,
     );
-    for (const file of await readdir(new URL('down/', MIGRATIONS))) {
+    // The newest first.
+    for (const file of (await readdir(new URL('down/', MIGRATIONS))).toSorted().toReversed()) {
       await database.query(await readFile(new URL(`down/${file}`, MIGRATIONS), 'utf8'));
     }
     const { tables: left, ...after } = await readEverything(database);
