@@ -316,6 +316,22 @@ test('the limits of the authority are kept, for names and for tenants', { skip }
   assert.equal(await ordersOf(name), before);
 });
 
+test('one tenant does not use up the orders of all', { skip }, async () => {
+  const tenant = await stack.newUser('many');
+  await stack.database.query(
+    `insert into certificate_orders (certificate_id, user_id, names, ordered_at)
+     select 1, $1, array['many' || n], now() - interval '50 minutes' from generate_series(1, 20) n`,
+    [tenant.userId],
+  );
+  const name = 'many.customer.example';
+  await dns.setRecords('customer.example', name, 'A', ['127.0.0.1']);
+  await provedDomain(tenant, name);
+  const held = await until(name, (one) => one['last_error'] !== null);
+  assert.match(held['last_error'] as string, /20 orders were begun for your domains within an hour/);
+  assert.ok(Date.parse(held['next_attempt_at'] as string) > Date.now() + 9 * 60_000);
+  assert.deepEqual([held['state'], held['retry_count'], await ordersOf(name)], ['pending', 0, 0]);
+});
+
 test('two control planes at once make one order', { skip }, async () => {
   const tenant = await stack.newUser('both');
   const name = 'both.customer.example';

@@ -136,7 +136,8 @@ test('the way down that is documented leads back to the old schema, and up again
     await database.query(
       `insert into signing_keys (kid, purpose, algorithm, private_key_encrypted) values ('k', 'session', 'HS256', 'x')`,
     );
-    for (const file of await readdir(new URL('down/', MIGRATIONS))) {
+    // The newest first.
+    for (const file of (await readdir(new URL('down/', MIGRATIONS))).toSorted().toReversed()) {
       await database.query(await readFile(new URL(`down/${file}`, MIGRATIONS), 'utf8'));
     }
     const { tables: left, ...after } = await readEverything(database);

@@ -41,6 +41,8 @@ export interface AdvanceOptions {
 const ORDER_MS_MAX = 30 * 60_000;
 /** An authority that is away is asked again after this. */
 const AWAY_S = 30;
+/** When a limit allows one more order, a tenant may have hundreds that wait for it. */
+const LIMIT_SPREAD_S = 600;
 /** A wait that an authority asks for in the middle of an order is taken; a longer one ends the order. */
 const PAUSE_S_MAX = 600;
 
@@ -91,7 +93,8 @@ async function begin(deps: AdvanceDeps, options: AdvanceOptions, job: Certificat
     return { kind: 'held', message: 'The certificate authority takes no orders for now', inS: signer.blockedS };
   }
   const limited = await limits.begin(job);
-  if (limited !== null) return { kind: 'held', ...limited };
+  // Of many that wait for one place not all come back at the same moment.
+  if (limited !== null) return { kind: 'held', ...limited, inS: limited.inS + random() * LIMIT_SPREAD_S };
   const { url, order } = await client.newOrder(signer, job.names);
   const { directoryUrl } = options;
   const { finalize: finalizeUrl, authorizations } = order;
