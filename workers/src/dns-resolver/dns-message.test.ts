@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeAnswer, encodeQuery, type RecordType } from './dns-message.ts';
+import { decodeAnswer, encodeQuery, type RecordType, RECORD_TYPES } from './dns-message.ts';
 import { decodeDnsName, encodeDnsName } from './dns-name.ts';
 
 /** A query and an answer to it as a name server writes them: owners compressed to a pointer to the question. */
@@ -123,7 +123,7 @@ test('decodeAnswer() ends and does not throw, whatever comes', () => {
       const bytes = Uint8Array.from(valid.answer);
       for (const [at, value] of changes) bytes[at] = value;
       const decoded = decodeAnswer(bytes, valid.query);
-      for (const record of decoded?.records ?? []) assert.ok(record.type === 'TXT' || record.type === 'CNAME');
+      for (const record of decoded?.records ?? []) assert.ok(record.type in RECORD_TYPES);
     }),
     { numRuns: 2000 },
   );
