@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { CloudflareFake, type CloudflareTrouble } from '@tunnox/testing/cloudflare-fake';
+import type { CloudflareFake, CloudflareTrouble } from '@tunnox/testing/cloudflare-fake';
 import { openAccess, type ZoneOpenerDeps } from '../src/dns-sync/zone-opener.ts';
 import { ProviderError, type ProviderErrorKind } from '../src/dns-sync/zone-provider.ts';
 import { apply, cloudflareWorld, openerOf, openZone, type ProviderWorld, sync, wish } from './dns-provider-worlds.ts';

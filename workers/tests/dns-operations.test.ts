@@ -150,8 +150,7 @@ test('checkTenantEndpoint() asks where a name leads to, and refuses it if one of
       values: type === 'A' ? a : aaaa,
     }),
   });
-  const check = (endpoint: string, from: Pick<DnsResolver, 'lookUp'>) =>
-    checkTenantEndpoint(from as DnsResolver, new URL(endpoint));
+  const check = (endpoint: string, from: Pick<DnsResolver, 'lookUp'>) => checkTenantEndpoint(from, new URL(endpoint));
   const is = (kind: string) => (error: unknown) => error instanceof ProviderError && error.kind === kind;
   await check('https://dns.example.com', resolver(['203.0.114.7'], ['2606:4700::1']));
   await check('https://203.0.114.7', resolver(['10.0.0.1']));

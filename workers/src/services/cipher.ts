@@ -3,6 +3,9 @@ import type { Cipher } from './ports.ts';
 const IV_BYTES = 12;
 const VERSION = 'v1';
 
+/** The same type in Workers and in Node, which name it differently. */
+type Key = Parameters<typeof crypto.subtle.decrypt>[1];
+
 /** A cipher that tells texts of earlier keys apart. */
 export interface RenewingCipher extends Cipher {
   /** Whether the text is of the key that encrypts now. */
@@ -21,11 +24,11 @@ export function createCipher(
 ): RenewingCipher {
   const imported = (keys instanceof Uint8Array ? [keys] : keys).map((key) =>
     crypto.subtle.importKey('raw', Uint8Array.from(key), 'AES-GCM', false, ['encrypt', 'decrypt']),
-  ) as [Promise<CryptoKey>, ...Promise<CryptoKey>[]];
+  ) as [Promise<Key>, ...Promise<Key>[]];
   const additionalData = new TextEncoder().encode(context);
 
   /** @throws when the text is not of this key, or was changed */
-  const open = async (key: Promise<CryptoKey>, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> => {
+  const open = async (key: Promise<Key>, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> => {
     const [iv, sealed] = [bytes.slice(0, IV_BYTES), bytes.slice(IV_BYTES)];
     return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv, additionalData }, await key, sealed));
   };
