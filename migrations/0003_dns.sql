@@ -204,6 +204,10 @@ CREATE UNIQUE INDEX "domain_dns_records_value" ON "domain_dns_records" USING btr
 --> statement-breakpoint
 CREATE INDEX "domain_dns_records_zone" ON "domain_dns_records" USING btree ("zone_id","record_id");
 --> statement-breakpoint
+CREATE INDEX "domain_dns_records_name" ON "domain_dns_records" USING btree ("zone_id","name");
+--> statement-breakpoint
+CREATE INDEX "domain_dns_records_relays" ON "domain_dns_records" USING btree ("zone_id","name") WHERE "domain_dns_records"."automatic" and ("domain_dns_records"."type" in ('A', 'AAAA') or "domain_dns_records"."name" like '*.%');
+--> statement-breakpoint
 CREATE INDEX "domain_dns_records_due" ON "domain_dns_records" USING btree ("zone_id","next_retry_at") WHERE "domain_dns_records"."next_retry_at" is not null;
 --> statement-breakpoint
 CREATE INDEX "domain_dns_records_owner" ON "domain_dns_records" USING btree ("owner_type","owner_id");

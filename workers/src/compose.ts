@@ -14,6 +14,7 @@ import { type Env, parseSettings } from './env.ts';
 import { createLog } from './log.ts';
 import { createApiKeyRepository } from './repositories/api-key-repository.ts';
 import { createBindingRepository } from './repositories/binding-repository.ts';
+import { createCertificateMetricsRepository } from './repositories/certificate-metrics-repository.ts';
 import { createClaimRepository } from './repositories/claim-repository.ts';
 import { createClientRepository } from './repositories/client-repository.ts';
 import { createDnsMetricsRepository } from './repositories/dns-metrics-repository.ts';
@@ -139,6 +140,7 @@ export function compose(env: Env, docs: DocsAssets): ControlPlane {
       health: createHealthRepository(postgres),
       metrics: new MetricsService([
         createDnsMetricsRepository(postgres),
+        createCertificateMetricsRepository(postgres),
         createRelayMetricsRepository(postgres, { leaseMs: settings.relayLeaseMs }),
       ]),
       rateLimiter,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { CloudflareFake } from '@tunnox/testing/cloudflare-fake';
 import fc, { type Arbitrary } from 'fast-check';
 import {
   ApiDocument,
@@ -21,17 +22,23 @@ const RUNS = Number(process.env['FUZZ_RUNS'] ?? 30);
 
 let stack: TestStack;
 let relay: FakeRelay;
+let cloudflare: CloudflareFake;
 let api: ApiDocument;
 let around: Existing;
 before(async () => {
-  stack = await TestStack.start();
+  cloudflare = await CloudflareFake.start();
+  cloudflare.addZone('example.com');
+  stack = await TestStack.start({ CLOUDFLARE_API_URL: cloudflare.url });
   relay = new FakeRelay(stack.url);
   const { body } = await stack.asOperator('POST', '/join-tokens', {});
   await relay.register({ join_token: body['join_token'] as string });
-  around = await makeNeighbourhood(stack, relay.nodeId);
+  around = { ...(await makeNeighbourhood(stack, relay.nodeId)), token: [cloudflare.addToken()] };
   api = new ApiDocument((await stack.call('GET', '//openapi.json')).body);
 });
-after(() => stack.stop());
+after(async () => {
+  await stack.stop();
+  await cloudflare.stop();
+});
 
 test('no operation answers otherwise than the document says, whatever is asked by whom', async (t) => {
   const statuses = new Map<string, Map<number, number>>();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { UpstashGateway } from '@tunnox/gateways/upstash-gateway';
+import { CloudflareFake } from '@tunnox/testing/cloudflare-fake';
 import { needs } from '@tunnox/testing/needs';
 import { type RedisFixture, startRedis } from '@tunnox/testing/redis-fixture';
 import { ApiDocument } from './contract/api-document.ts';
@@ -14,7 +15,8 @@ import { TestStack } from './test-stack.ts';
 const CALLERS = ['tenant', 'operator'] as const satisfies (keyof Callers)[];
 
 async function prepare(vars: Record<string, string>) {
-  const stack = await TestStack.start(vars);
+  // The relay says nothing, and shall stay for as long as all the requests take.
+  const stack = await TestStack.start({ RELAY_LEASE_MS: '600000', ...vars });
   const relay = new FakeRelay(stack.url);
   const { body } = await stack.asOperator('POST', '/join-tokens', {});
   await relay.register({ join_token: body['join_token'] as string });
@@ -54,6 +56,7 @@ describe('without Postgres', () => {
 describe('without Redis', { skip: needs('redis-server') }, () => {
   let redis: RedisFixture;
   let gateway: UpstashGateway;
+  let cloudflare: CloudflareFake;
   let stack: TestStack;
   let around: () => Promise<Existing>;
   let api: ApiDocument;
@@ -65,11 +68,16 @@ describe('without Redis', { skip: needs('redis-server') }, () => {
       { host: '127.0.0.1', port: 0, redisUrl: redis.url, token },
     );
     await gateway.start();
+    cloudflare = await CloudflareFake.start();
+    cloudflare.addZone('example.com');
     const vars = { UPSTASH_REDIS_REST_URL: gateway.url, UPSTASH_REDIS_REST_TOKEN: token };
-    ({ stack, around, api } = await prepare(vars));
+    const prepared = await prepare({ ...vars, CLOUDFLARE_API_URL: cloudflare.url });
+    ({ stack, api } = prepared);
+    around = async () => ({ ...(await prepared.around()), token: [cloudflare.addToken()] });
   });
   after(async () => {
     await stack?.stop();
+    await cloudflare?.stop();
     await gateway?.stop();
     await redis?.stop();
   });

@@ -428,7 +428,11 @@ async function check(name: string, { path, body, as, rows: expected, secrets = [
   const token = { operator: OPERATOR_KEY, nobody: undefined, tenant: tenant.token }[as ?? 'tenant'];
   const answer = await stack.call(name.split(' ')[0] ?? '', path, { token, body });
   assert.ok(answer.status < 300, JSON.stringify(answer.body));
-  const rows = await sql<Record<string, unknown>>('select * from audit_log where id > $1 order by action', [last ?? 0]);
+  // The work on certificates goes on by itself beside it.
+  const rows = await sql<Record<string, unknown>>(
+    `select * from audit_log where id > $1 and not (object_type = 'certificate' and request_id is null) order by action`,
+    [last ?? 0],
+  );
   assert.deepEqual(
     rows.map(({ action }) => action),
     expected.map(({ action }) => action),

@@ -431,6 +431,16 @@ test('a relay of the previous version passes over what it does not know, and goe
   await program.says((line) => /wants this relay to drain/.test(String(line['msg'])));
 });
 
+test('metrics say how many there are, which end first, and what is late', { skip }, async () => {
+  const { body } = await stack.asOperator('GET', '//metrics');
+  const text = body['text'] as string;
+  assert.match(text, /^tunnox_certificates\{state="active"\} [1-9]\d*$/m);
+  assert.match(text, /^tunnox_certificate_days_left\{name="\*\.tunnox\.example"\} 1\d{3}\./m);
+  assert.match(text, /^tunnox_certificate_steps_late_seconds \d/m);
+  assert.match(text, /^tunnox_certificate_orders_last_hour [1-9]/m);
+  assert.match(text, /^tunnox_certificate_authority_blocked_seconds 0$/m);
+});
+
 test('only relays are given keys, and tokens', { skip }, async () => {
   for (const path of [
     '//relay/v1/certificates?since=0',

@@ -132,6 +132,7 @@ test('a dry run changes nothing anywhere, and tells what would be done', async (
     'delete gone 203.0.113.1 planned',
   ]);
   assert.deepEqual(lab.cloudflare.writes, []);
+  // Time goes on.
   const still = (row: (typeof before)[number]) => ({ ...row, due_in_s: null });
   assert.deepEqual((await zone.rows()).map(still), before.map(still));
   lab.cloudflare.setTrouble({ kind: 'down' }, 1);

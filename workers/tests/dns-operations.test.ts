@@ -225,7 +225,7 @@ test('GET /metrics is for operators, in the text format, and counts on when runs
   for (const line of text.trimEnd().split('\n')) {
     assert.match(
       line,
-      /^(?:# (?:HELP|TYPE) tunnox_dns_\w+ .+|tunnox_dns_\w+(?:\{(?:\w+="[^"\\]*",?)+\})? -?[\d.e+-]+)$/,
+      /^(?:# (?:HELP|TYPE) tunnox_(?:dns|certificate)\w+ .+|tunnox_(?:dns|certificate)\w+(?:\{(?:\w+="[^"\\]*",?)+\})? -?[\d.e+-]+)$/,
     );
   }
   assert.equal(value(text, 'tunnox_dns_zone_up', ''), 1);

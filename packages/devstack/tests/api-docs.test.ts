@@ -5,6 +5,7 @@ import { ApiCaller } from '@tunnox/api-client/api-caller';
 import { ManagementApi } from '@tunnox/api-client/management-api';
 import type { Stack } from '@tunnox/devstack/stack-file';
 import { needs } from '@tunnox/testing/needs';
+import { startPowerDns } from '@tunnox/testing/powerdns';
 import { type RunningStack, startStack } from '@tunnox/testing/stack';
 import { type DocBlock, docBlocks, shapeFaults } from './support/doc-blocks.ts';
 import { startProofRecords } from './support/proof-records.ts';
@@ -28,7 +29,7 @@ test('shapeFaults() finds members that are missing, surplus, or of another type'
 test(
   'docs/API.md: every example runs as written and is answered as shown',
   {
-    skip: needs('curl', 'jq'),
+    skip: needs('curl', 'jq', 'pdns_server'),
     timeout: 240_000,
   },
   async () => {
@@ -40,9 +41,16 @@ test(
     const records = await startProofRecords(async (name) =>
       platform === undefined ? [] : proofsAt(platform.stack, name),
     );
+    const powerDns = await startPowerDns();
     try {
+      await powerDns.createZone('bakery.example');
       platform = await startStack({ env: { TUNNOX_DEMO: 'off', DNS_RESOLVER_URL: records.url } });
-      const env = { TUNNOX: platform.stack.api_url, OPERATOR_KEY: platform.stack.operator_key };
+      const env = {
+        TUNNOX: platform.stack.api_url,
+        OPERATOR_KEY: platform.stack.operator_key,
+        POWERDNS_URL: powerDns.apiUrl,
+        POWERDNS_TOKEN: powerDns.apiKey,
+      };
       await assertComplete(platform.stack.api_url, shell);
       const outputs = await runShellBlocks(shell, env);
       const faults = shell.flatMap((block, index) =>
@@ -53,6 +61,7 @@ test(
     } finally {
       await platform?.stop();
       await records.stop();
+      await powerDns.stop();
     }
   },
 );

@@ -186,7 +186,9 @@ describe('certificates from the name server to the visitor', { skip }, () => {
     await proved(name);
     const { challenge } = await active(name, states);
     assert.equal(challenge, 'http-01');
-    assert.ok(states.every((state) => ['pending', 'ordering', 'validating', 'finalizing', 'active'].includes(state)));
+    // The others may be over between two looks; these take a second each.
+    const seen = states.filter((state) => ['validating', 'finalizing', 'active'].includes(state));
+    assert.deepEqual(seen, ['validating', 'finalizing', 'active'], states.join());
     await served(name);
   });
 

@@ -100,6 +100,16 @@ suite('relays in the DNS', { skip: needs('pdns_server') }, () => {
     await untilAddresses(`default.relay.${BASE}`, ['127.0.0.1'], BEAT_MS);
   });
 
+  test('a base domain leads to the relays as long as its zone says so', async () => {
+    await operator('PUT', `/dns/zones/${zoneId}`, { website_group: 'default' });
+    await untilAddresses(BASE, ['127.0.0.1'], BEAT_MS);
+    await untilAddresses(`any-name.${BASE}`, ['127.0.0.1'], BEAT_MS);
+    await operator('PUT', `/dns/zones/${zoneId}`, { website_group: null });
+    await untilAddresses(`any-name.${BASE}`, [], BEAT_MS);
+    await untilAddresses(BASE, [], BEAT_MS);
+    assert.deepEqual(await addresses(`default.relay.${BASE}`), ['127.0.0.1']);
+  });
+
   test('a relay appears within a beat; SIGTERM takes it out before it stops serving', async () => {
     const relay = await start('eu', '203.0.113.1');
     await start('eu', '203.0.113.2');

@@ -31,6 +31,12 @@ describe('makePlan()', () => {
     ['keeps what is right', [row({ providerRecordId: 'p1' })], [there()], ['keep A 203.0.113.1']],
     ['adopts what bears the mark and is not known by its id', [row()], [there()], ['adopt A 203.0.113.1']],
     ['changes a TTL', [row({ providerRecordId: 'p1', ttl: 60 })], [there()], ['update A 203.0.113.1 (changed)']],
+    [
+      'leaves the TTL of a set to the others who have values in it',
+      [row({ providerRecordId: 'p1', type: 'TXT', value: 'ours', ttl: 60 })],
+      [there({ type: 'TXT', value: 'ours', ttl: null })],
+      ['keep TXT ours'],
+    ],
     ['leaves a TTL alone that is the provider’s choice', [row({ ttl: 1 })], [there()], ['adopt A 203.0.113.1']],
     [
       'leaves the TTL of a proxied record to the provider',

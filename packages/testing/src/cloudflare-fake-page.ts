@@ -38,11 +38,7 @@ export function pageOfZones(zones: CloudflareZone[], query: URLSearchParams): ob
   );
 }
 
-function page(
-  items: readonly unknown[],
-  query: URLSearchParams,
-  limits: { usual: number; min: number; max: number },
-): object {
+function page(items: object[], query: URLSearchParams, limits: { usual: number; min: number; max: number }): object {
   const number = (text: string | null, usual: number, min: number, max: number) => {
     if (text === null) return usual;
     const value = Number(text);

@@ -19,7 +19,8 @@ export function followDomains(userId: number | null, baseDomain: string): SQL {
       select d.id::text as owner_id, d.full_domain, d.proof_token, z.zone_id, z.domain
       from http_domain_mappings d cross join lateral (
         select z.zone_id, z.domain from dns_zones z
-        where z.user_id = d.user_id and z.owner_records
+        -- As the index has it.
+        where coalesce(z.user_id, 0) = d.user_id and z.owner_records
           and (z.domain = d.full_domain or d.full_domain like '%.' || z.domain)
         order by length(z.domain) desc limit 1
       ) z
@@ -33,7 +34,7 @@ export function followDomains(userId: number | null, baseDomain: string): SQL {
         'website_domain', owner_id, true, 0
       from sites where proof_token is not null
     ),
-    ${changeRecords(sql`(r.owner_type = 'website_domain' and r.type in ('CNAME', 'TXT') and r.owner_id ~ '^[0-9]+$'
+    ${changeRecords(sql`(r.owner_type = 'website_domain' and r.type in ('CNAME', 'TXT') and r.name not like '*.%'
       and exists (select from dns_zones z where z.zone_id = r.zone_id and z.user_id is not null and ${whose('z.user_id')}))`)}`;
 }
 

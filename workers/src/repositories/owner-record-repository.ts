@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { LeavingRecords, OwnerRecordRepository } from '../services/dns-owner-ports.ts';
 import { followDomains } from './domain-records-sql.ts';
+import { COMPARE_BY_HASH } from './owner-records-sql.ts';
 import type { Postgres } from './postgres.ts';
 import { doubtedRelays, followRelays, LOCK_RELAY_RECORDS } from './relay-records-sql.ts';
 
@@ -17,10 +18,14 @@ interface ZoneId {
 export function createOwnerRecordRepository(postgres: Postgres, options: OwnerRecordOptions): OwnerRecordRepository {
   const idsOf = (rows: ZoneId[]): number[] => rows.map(({ zone_id }) => zone_id);
   return {
-    followRelays: async () => idsOf(await postgres.transaction<ZoneId>(LOCK_RELAY_RECORDS, followRelays(options))),
+    followRelays: async () =>
+      idsOf(await postgres.transaction<ZoneId>(LOCK_RELAY_RECORDS, COMPARE_BY_HASH, followRelays(options))),
 
     async followDomains(userId) {
-      return idsOf(await postgres.query<ZoneId>(followDomains(userId, options.baseDomains[0])));
+      const statement = followDomains(userId, options.baseDomains[0]);
+      // One user's are few.
+      if (userId !== null) return idsOf(await postgres.query<ZoneId>(statement));
+      return idsOf(await postgres.transaction<ZoneId>(COMPARE_BY_HASH, statement));
     },
 
     async hasZones(userId) {

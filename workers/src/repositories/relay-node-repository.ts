@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { NodeSeat, RelayNodeRepository } from '../services/live-ports.ts';
+import { COMPARE_BY_HASH } from './owner-records-sql.ts';
 import type { Postgres } from './postgres.ts';
 import { followRelays, LOCK_RELAY_RECORDS, type RelayRecordOptions } from './relay-records-sql.ts';
 
@@ -38,7 +39,12 @@ export function createRelayNodeRepository(postgres: Postgres, options: RelayReco
           memory_bytes = excluded.memory_bytes, bandwidth_bytes_per_s = excluded.bandwidth_bytes_per_s,
           last_heartbeat_at = excluded.last_heartbeat_at, started_at = excluded.started_at
         where relay_nodes.incarnation <= excluded.incarnation`;
-      const zones = await postgres.transaction<{ zone_id: number }>(LOCK_RELAY_RECORDS, saved, followRelays(options));
+      const zones = await postgres.transaction<{ zone_id: number }>(
+        LOCK_RELAY_RECORDS,
+        saved,
+        COMPARE_BY_HASH,
+        followRelays(options),
+      );
       return zones.map(({ zone_id }) => zone_id);
     },
 

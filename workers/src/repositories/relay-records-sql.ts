@@ -17,21 +17,25 @@ export const LOCK_RELAY_RECORDS = sql`select pg_advisory_xact_lock(hashtext('rel
  */
 export function doubtedRelays(leaseMs: number): SQL {
   const lease = sql`make_interval(secs => ${leaseMs / 1000})`;
-  const lost = (condition: string) => sql`count(*) filter (where ${sql.raw(condition)}
-    and o.lost_at between l.lost_at - ${lease} and l.lost_at + ${lease})`;
-  const living = (condition: string) => sql`count(*) filter (where ${sql.raw(condition)} and o.status = 'online')`;
+  const lost = (partition: string) => sql`count(*) over (${sql.raw(partition)} order by lost_at
+    range between ${lease} preceding and ${lease} following)`;
   return sql`
-    select l.node_id from relay_nodes l cross join lateral (
-      select ${lost('o.relay_group = l.relay_group')} as lost_group, ${living('o.relay_group = l.relay_group')} as group_size,
-        ${lost('o.region = l.region')} as lost_region, ${living('o.region = l.region')} as region_size,
-        ${lost('true')} as lost_all, ${living('true')} as all_size
-      from relay_nodes o
-    ) n
-    where l.status = 'offline' and l.lost_at > now() - make_interval(secs => ${OWNER_RULES.doubtS}) and (
-      (lost_group + group_size >= 3 and lost_group > group_size)
-      or (lost_region + region_size >= 3 and lost_region > region_size)
-      or (lost_all + all_size >= 4 and lost_all > all_size)
-      or (lost_all >= 2 and all_size = 0))`;
+    select l.node_id from (
+      select node_id, lost_at, ${lost('partition by relay_group')} as group_lost, ${lost('partition by region')} as region_lost,
+        ${lost('')} as all_lost, g.group_living, r.region_living,
+        (select count(*) from relay_nodes where status = 'online') as all_living
+      from relay_nodes
+        left join (select relay_group, count(*) filter (where status = 'online') as group_living
+          from relay_nodes group by relay_group) g using (relay_group)
+        left join (select region, count(*) filter (where status = 'online') as region_living
+          from relay_nodes group by region) r using (region)
+      where status = 'offline' and lost_at is not null
+    ) l
+    where l.lost_at > now() - make_interval(secs => ${OWNER_RULES.doubtS}) and (
+      (group_lost + group_living >= 3 and group_lost > group_living)
+      or (region_lost + region_living >= 3 and region_lost > region_living)
+      or (all_lost + all_living >= 4 and all_lost > all_living)
+      or (all_lost >= 2 and all_living = 0))`;
 }
 
 /**
@@ -72,18 +76,21 @@ export function followRelays({ baseDomains, leaseMs }: RelayRecordOptions): SQL 
       from members m left join steady s using (owner_type, label)
       where m.place <> 'out'
       group by m.owner_type, m.label, m.type, m.value
+    ), ours as materialized (
+      select z.zone_id, z.domain, z.website_group from dns_zones z where z.user_id is null and z.owner_records
+    ), names as (
+      select l.owner_type, l.label, l.label || ${`.${relayLabel}.`} || b.base as name
+      from (select distinct owner_type, label from addresses) l cross join bases b where ${isLabel}
     ), named as (
-      select a.owner_type, a.label as owner_id, a.label || ${`.${relayLabel}.`} || b.base as name, a.type, a.value,
-        a.present, a.wait_s, z.zone_id
-      from addresses a cross join bases b cross join lateral (${zoneOf(sql`a.label || ${`.${relayLabel}.`} || b.base`)}) z
-      where ${isLabel}
+      select a.owner_type, a.label as owner_id, n.name, a.type, a.value, a.present, a.wait_s, z.zone_id
+      from names n cross join lateral (${zoneOf(sql`n.name`)}) z join addresses a using (owner_type, label)
     ), sites as (
       select b.base, z.zone_id, z.website_group from bases b cross join lateral (${zoneOf(sql`b.base`)}) z
       where z.website_group is not null
     ), apexes as (
       -- Custom domains that are the zone itself, which cannot be a CNAME.
       select d.id::text as owner_id, d.full_domain as name, z.zone_id
-      from http_domain_mappings d join dns_zones z on z.user_id = d.user_id and z.domain = d.full_domain
+      from dns_zones z join http_domain_mappings d on d.user_id = z.user_id and d.full_domain = z.domain
       where d.base_domain is null and z.owner_records
     ), site_group as (
       select coalesce((select website_group from sites order by base = ${baseDomains[0] ?? ''} desc, base limit 1), ${defaultGroup}) as label
@@ -100,16 +107,13 @@ export function followRelays({ baseDomains, leaseMs }: RelayRecordOptions): SQL 
       select x.zone_id, a.type, x.name, a.value, ${relayTtlS}::int, 'website_domain', x.owner_id, a.present, a.wait_s
       from apexes x cross join site_group g join addresses a on a.owner_type = 'node_group' and a.label = g.label
     ),
-    ${changeRecords(
-      sql.raw(`(r.owner_type in ('node_group', 'line_group')
-        or (r.owner_type = 'website_domain' and (r.type in ('A', 'AAAA') or r.owner_id !~ '^[0-9]+$')))`),
-    )}`;
+    ${changeRecords(sql.raw(`(r.type in ('A', 'AAAA') or r.name like '*.%')`))}`;
 }
 
 /** The operators' zone in which a name lies, the innermost one. */
 function zoneOf(name: SQL): SQL {
   return sql`
-    select z.zone_id, z.website_group from dns_zones z
-    where z.user_id is null and z.owner_records and (z.domain = ${name} or ${name} like '%.' || z.domain)
+    select z.zone_id, z.website_group from ours z
+    where z.domain = ${name} or ${name} like '%.' || z.domain
     order by length(z.domain) desc limit 1`;
 }

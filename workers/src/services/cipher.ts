@@ -3,8 +3,8 @@ import type { Cipher } from './ports.ts';
 const IV_BYTES = 12;
 const VERSION = 'v1';
 
-/** As Web Crypto gives it: its name is no type where this is checked for Node. */
-type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+/** The same type in Workers and in Node, which name it differently. */
+type Key = Parameters<typeof crypto.subtle.decrypt>[1];
 
 /** A cipher that tells texts of earlier keys apart. */
 export interface RenewingCipher extends Cipher {

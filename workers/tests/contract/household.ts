@@ -59,7 +59,7 @@ export async function makeHousehold(stack: TestStack, around: Existing): Promise
   const joinToken = await stack.asOperator('POST', '/join-tokens', {});
   const credential = await stack.call('POST', '/dns/credentials', {
     token,
-    body: { name, provider: 'cloudflare', token: 'a-token-of-40-characters' },
+    body: { name, provider: 'cloudflare', token: around['token']?.[0] ?? 'a-token-of-40-characters' },
   });
   const dns = await stack.database.query<{ zone_id: number; record_id: number }>(
     `with zone as (

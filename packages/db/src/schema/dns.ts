@@ -146,6 +146,11 @@ export const domainDnsRecords = pgTable(
   (t) => [
     uniqueIndex('domain_dns_records_value').on(t.zoneId, t.type, t.name, t.value),
     index('domain_dns_records_zone').on(t.zoneId, t.recordId),
+    index('domain_dns_records_name').on(t.zoneId, t.name),
+    // Those that follow relays: looked through with every change of one.
+    index('domain_dns_records_relays')
+      .on(t.zoneId, t.name)
+      .where(sql`${t.automatic} and (${t.type} in ('A', 'AAAA') or ${t.name} like '*.%')`),
     index('domain_dns_records_due')
       .on(t.zoneId, t.nextRetryAt)
       .where(sql`${t.nextRetryAt} is not null`),

@@ -32,9 +32,7 @@ export const dnsCredentialSchema = z
 const credentialNameSchema = z.string().trim().min(1).max(64);
 const tokenSchema = z
   .string()
-  .min(8)
-  .max(1024)
-  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without blanks');
+  .regex(/^[\x21-\x7e]{8,1024}$/, 'must be 8 to 1024 printable ASCII characters without blanks');
 
 export const createDnsCredentialSchema = z
   .object({
