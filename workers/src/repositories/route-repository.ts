@@ -6,7 +6,7 @@ import { endedBefore, holdEndpoints } from './route-end-sql.ts';
 import { insertRoutes, type RouteMade } from './route-insert-sql.ts';
 import type { Postgres } from './postgres.ts';
 import { removeRoute } from './route-removal-sql.ts';
-import { array, domainsOf, lockOwner, mappingsOf, moment, ownedBy } from './sql-parts.ts';
+import { array, clientsOf, domainsOf, lockOwner, mappingsOf, moment, ownedBy } from './sql-parts.ts';
 
 const DOMAINS = sql`d.verification_state = 'verified' and ${NOT_ENDED_DOMAIN}`;
 const DOMAIN_ENDPOINT = sql.raw(`d.full_domain collate "C"`);
@@ -125,18 +125,5 @@ function ownersOf(table: 'd' | 'm', tenant: Tenant): SQL[] {
       return [ownedBy(table, tenant)];
     case 'client':
       return [table === 'd' ? domainsOf(tenant) : mappingsOf(tenant)];
-  }
-}
-
-/** Rows of clients `c` that the tenant sees. */
-function clientsOf(tenant: Tenant): SQL {
-  switch (tenant.kind) {
-    case 'all':
-      return sql`true`;
-    case 'user':
-    case 'owner':
-      return ownedBy('c', tenant);
-    case 'client':
-      return sql`c.client_id = ${tenant.clientId}`;
   }
 }
