@@ -1,5 +1,6 @@
 import type { User } from '@tunnox/domain/api/users';
 import { type SQL, sql } from 'drizzle-orm';
+import type { AuditEntry } from '../services/audit.ts';
 import type { IfVersion } from '../services/if-version.ts';
 import type { QuotaFacts, UserOutcome, UserRepository } from '../services/user-ports.ts';
 import { noteOtherChange } from './binding-change-sql.ts';
@@ -166,13 +167,7 @@ export function createUserRepository(postgres: Postgres): UserRepository {
           insert into user_quotas (${columns})
           select ${selected} from users u where u.user_id = ${userId} and u.status <> 'deleted'
           on conflict (user_id) do update set ${set} returning user_id
-        ), concerned as (
-          update clients c set config_version = c.config_version + 1 from changed ch where c.user_id = ch.user_id
-          returning c.client_id, c.config_version
-        ), noted as (${noteOtherChange(sql`concerned`)}),
-        told as (${insertClientChange('limits', sql`concerned`)}),
-        audited as (${insertAudit(audit, 'quota', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
-        select user_id, array(select id from told) as outbox_ids from changed`,
+        ), ${limitsTold(audit)}`,
       );
     },
 
@@ -185,15 +180,20 @@ export function createUserRepository(postgres: Postgres): UserRepository {
         with changed as (
           update users set row_version = row_version + 1, updated_at = now()
           where user_id = ${userId} and status <> 'deleted' returning user_id
-        ), concerned as (
-          update clients c set config_version = c.config_version + 1 from changed ch where c.user_id = ch.user_id
-          returning c.client_id, c.config_version
-        ), noted as (${noteOtherChange(sql`concerned`)}),
-        told as (${insertClientChange('limits', sql`concerned`)}),
-        audited as (${insertAudit(audit, 'quota', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
-        select user_id, array(select id from told) as outbox_ids from changed`,
+        ), ${limitsTold(audit)}`,
       ),
   };
+}
+
+/** What follows for clients, outbox and audit log when the limits of the user in `changed` are others now. */
+function limitsTold(audit: AuditEntry): SQL {
+  return sql`concerned as (
+      update clients c set config_version = c.config_version + 1 from changed ch where c.user_id = ch.user_id
+      returning c.client_id, c.config_version
+    ), noted as (${noteOtherChange(sql`concerned`)}),
+    told as (${insertClientChange('limits', sql`concerned`)}),
+    audited as (${insertAudit(audit, 'quota', sql`changed.user_id::text`, sql`changed.user_id`, sql`changed`)})
+    select user_id, array(select id from told) as outbox_ids from changed`;
 }
 
 /** Tells which of the names is taken. */
